@@ -1,0 +1,135 @@
+"""`Image`: an encoded image, addressed by the hash of its bytes, decoded lazily, stored once per process."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import weakref
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from tools.errors import ImageError
+
+MAX_PIXELS = 50_000_000
+"""Images above this many pixels are refused as decompression bombs. The largest ChartQA chart has under 4 million."""
+
+_store: weakref.WeakValueDictionary[str, Image] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+
+
+class Image:
+    """An immutable encoded image (PNG, JPEG, ...). Equal bytes are the same object within a process.
+
+    Attributes:
+        hash: sha256 of the encoded bytes, hexadecimal.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_load", "_size", "hash")
+
+    hash: str
+
+    def __new__(cls, hash: str, data: bytes | None = None, load: Callable[[], bytes] | None = None) -> Image:
+        with _lock:
+            image = _store.get(hash)
+            if image is None:
+                image = super().__new__(cls)
+                image.hash, image._data, image._load, image._size = hash, data, load, None
+                _store[hash] = image
+            return image
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "image") -> Image:
+        """Wraps encoded bytes after reading the header.
+
+        Raises:
+            ImageError: `name` is not an image, or has more than `MAX_PIXELS` pixels.
+        """
+        image = cls(hashlib.sha256(data).hexdigest(), data)
+        if image._size is None:
+            image._size = _read_size(data, name)
+        return image
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Image:
+        """Reads an image file; the bytes are kept as they are. Raises `ImageError` naming the path."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{path}: image cannot be read: {error.strerror or error}") from error
+        return cls.from_bytes(data, str(path))
+
+    @classmethod
+    def from_pil(cls, picture: PIL.Image.Image) -> Image:
+        """Encodes a Pillow picture as PNG (fast compression)."""
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG", compress_level=1)
+        return cls.from_bytes(buffer.getvalue())
+
+    @property
+    def data(self) -> bytes:
+        """The encoded bytes (loaded from the store on first use)."""
+        if self._data is None:
+            if self._load is None:
+                raise ImageError(f"image {self.hash[:12]}: its bytes are not in this process")
+            self._data = self._load()
+            self._load = None
+        return self._data
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        if self._size is None:
+            self._size = _read_size(self.data, f"image {self.hash[:12]}")
+        return self._size
+
+    def pil(self) -> PIL.Image.Image:
+        """The decoded picture in RGB. Shared: copy it before drawing on it.
+
+        Raises:
+            ImageError: the pixel data are corrupt or truncated.
+        """
+        return _decode(self)
+
+    def __repr__(self) -> str:
+        return f"Image({self.hash[:12]})"
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Image) and other.hash == self.hash
+
+    def __copy__(self) -> Image:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Image:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Image, (self.hash, self.data))
+
+
+def _read_size(data: bytes, name: str) -> tuple[int, int]:
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            width, height = picture.size
+    except (OSError, PIL.Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise ImageError(f"{name}: not a readable image: {error}") from error
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{name}: {width}x{height} pixels, more than the {MAX_PIXELS:,} allowed")
+    return width, height
+
+
+@lru_cache(maxsize=256)
+def _decode(image: Image) -> PIL.Image.Image:
+    image.size  # refuses decompression bombs before any pixel is decoded  # noqa: B018
+    try:
+        with PIL.Image.open(io.BytesIO(image.data)) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"image {image.hash[:12]}: corrupt pixel data: {error}") from error

@@ -1,0 +1,109 @@
+"""The contract of a tool: what it is called with, what it returns, what it declares about itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.errors import Fault, ModelError
+from tools.image import Image
+
+
+class Arguments(BaseModel):
+    """Base of every tool's arguments: unknown names are refused (E2), values are checked strictly enough for JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ImageArguments(Arguments):
+    """Arguments of a tool that looks at one of the episode's images."""
+
+    image: int = Field(0, ge=0, description="index of the image, 0 is the first one of the question")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a tool agent observes.
+
+    Attributes:
+        name: the tool's registered name (aliases are already resolved).
+        arguments: arguments as the policy wrote them, already validated by the tool's `Arguments`.
+        images: the episode's images so far, question images first, then those returned by tools.
+        episode_id: whose call it is (stateful tools keep one state an episode).
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    images: tuple[Image, ...] = ()
+    episode_id: str = ""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ToolCall:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool agent does: its action.
+
+    Attributes:
+        text: what the policy reads.
+        images: pictures the policy sees next, appended to the episode's images.
+        data: structured result for programs (JSON-compatible; a table is `{"columns": [...], "rows": [[...]]}`).
+        error: at most one typed error. A `ModelError` is shown to the policy, a `Fault` ends and voids the episode.
+        wall_s: seconds the call took; 0 from the cache.
+        cached: whether it came from the cache.
+    """
+
+    text: str = ""
+    images: tuple[Image, ...] = ()
+    data: Any = None
+    error: ModelError | Fault | None = None
+    wall_s: float = 0.0
+    cached: bool = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ToolResult:
+        return self
+
+
+class Tool(ABC):
+    """One tool agent. Subclass, set the class attributes, implement `run`, and register it (`tools.registry`)."""
+
+    name: ClassVar[str]
+    """Call name and agent id: lower-case letters, digits, underscores."""
+    description: ClassVar[str]
+    """One or two sentences for the system prompt."""
+    arguments: ClassVar[type[Arguments]] = Arguments
+    """pydantic model of the arguments; its JSON schema goes into the system prompt."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other call names that mean this tool (upstream's spellings)."""
+    deterministic: ClassVar[bool] = True
+    """Same image bytes and arguments, same result: the result may be cached."""
+    version: ClassVar[str] = "1"
+    """Changes whenever results may change, so that cached ones are not reused."""
+    cost: ClassVar[float] = 0.0
+    """Price of one call in reward units, used by cost-aware reward terms."""
+
+    @abstractmethod
+    def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """Runs a batch; returns one result per call, in order.
+
+        A call that cannot be served because of what the policy asked raises `ToolInputError` inside `run_one`, or
+        returns a result with a `ModelError`. Any other exception is a fault of every call of the batch.
+        """
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """None when the tool can run here; otherwise why not, and the one command that makes it available."""
+        return None
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """The tool as an OpenAI-style function schema (what chat templates and the system prompt show)."""
+        parameters = cls.arguments.model_json_schema()
+        parameters.pop("title", None)
+        parameters.pop("description", None)
+        return {"name": cls.name, "description": cls.description, "parameters": parameters}
