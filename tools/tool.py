@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.errors import Fault, ModelError
+from tools.errors import ErrorCode, Fault, ModelError, ToolInputError
 from tools.image import Image
 
 
@@ -91,8 +91,9 @@ class Tool(ABC):
     def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Runs a batch; returns one result per call, in order.
 
-        A call that cannot be served because of what the policy asked raises `ToolInputError` inside `run_one`, or
-        returns a result with a `ModelError`. Any other exception is a fault of every call of the batch.
+        A call that cannot be served because of what the policy asked returns a result with a `ModelError`
+        (`run_each` does it for tools that serve one call at a time). Any exception is a fault of every call of the
+        batch, except `ToolInputError`, which is the policy's error in a batch of one.
         """
 
     @classmethod
@@ -107,3 +108,21 @@ class Tool(ABC):
         parameters.pop("title", None)
         parameters.pop("description", None)
         return {"name": cls.name, "description": cls.description, "parameters": parameters}
+
+
+def run_each(run_one: Callable[[ToolCall], ToolResult], calls: Sequence[ToolCall]) -> list[ToolResult]:
+    """Serves calls one at a time: `run_one` raising `ToolInputError` becomes that call's `ModelError` (E4)."""
+    results = []
+    for call in calls:
+        try:
+            results.append(run_one(call))
+        except ToolInputError as error:
+            results.append(ToolResult(error=ModelError(ErrorCode.ARGUMENT_CONTENT, str(error))))
+    return results
+
+
+def selected_image(call: ToolCall, arguments: ImageArguments) -> Image:
+    """The image that `arguments.image` points at. Raises `ToolInputError` when the episode has no such image."""
+    if arguments.image >= len(call.images):
+        raise ToolInputError(f"there is no image {arguments.image}: the images are 0 to {len(call.images) - 1}")
+    return call.images[arguments.image]
