@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,13 +137,19 @@ class ToolCache:
             logger.warning("tool cache in %s cannot be used, going on without it: %s", self.folder, error)
 
 
-def cached_run(tool: Tool, calls: Sequence[ToolCall], cache: ToolCache | None) -> list[ToolResult]:
+def cached_run(
+    tool: Tool,
+    calls: Sequence[ToolCall],
+    cache: ToolCache | None,
+    run: Callable[[Sequence[ToolCall]], list[ToolResult]] | None = None,
+) -> list[ToolResult]:
     """Runs a batch, taking what it can from `cache`; equal calls within the batch run once.
 
     Args:
         tool: the tool to run.
         calls: its calls.
         cache: None runs every call.
+        run: what runs the calls that are not in the cache; `tool.run` by default.
 
     Returns:
         One result per call, in order; those not run for this very call have `cached=True`.
@@ -160,7 +166,7 @@ def cached_run(tool: Tool, calls: Sequence[ToolCall], cache: ToolCache | None) -
             to_run.setdefault(key, index)
     positions = list(to_run.values())
     if positions:
-        results.update(zip(positions, tool.run([calls[index] for index in positions]), strict=True))
+        results.update(zip(positions, (run or tool.run)([calls[index] for index in positions]), strict=True))
     for index, key in enumerate(keys):
         if key is None or cache is None:
             continue
