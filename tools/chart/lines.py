@@ -1,0 +1,111 @@
+"""`Line`: one series of a line chart, as the row of its stroke at every column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tools.chart.frame import Frame, Label
+from tools.chart.mark import Colour, is_grey
+
+STROKE_TOLERANCE = 70
+"""Largest channel difference of anti-aliased stroke pixels from the stroke's colour."""
+MIN_COVERAGE = 0.55
+"""A line is visible at this part of the plot's columns."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Attributes:
+    colour: stroke colour.
+    mask: bool [height, width]: where the stroke is.
+    """
+
+    colour: Colour
+    mask: np.ndarray
+
+    def row_at(self, x: float, reach: int = 7) -> float | None:
+        """Row of the stroke's middle at a column; from the columns on both sides where it is hidden."""
+        row = self._middle(round(x))
+        if row is not None:
+            return row
+        before = next((p for d in range(1, reach) if (p := self._middle(round(x) - d)) is not None), None)
+        after = next((p for d in range(1, reach) if (p := self._middle(round(x) + d)) is not None), None)
+        if before is not None and after is not None:
+            return (before + after) / 2
+        return before if before is not None else after
+
+    def _middle(self, column: int) -> float | None:
+        if not 0 <= column < self.mask.shape[1]:
+            return None
+        rows = np.flatnonzero(self.mask[:, max(0, column - 1) : column + 2].any(axis=1))
+        if not rows.size:
+            return None
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 2) + 1)
+        return float(max(runs, key=len).mean()) + 0.5
+
+
+def find_lines(
+    frame: Frame,
+    colours: Sequence[Colour],
+    labels: Sequence[Label],
+    plot: tuple[float, float, float, float],
+    legend: Sequence[Colour],
+) -> list[Line]:
+    """The lines of a chart, in the legend's order when there is one, else the most visible first.
+
+    Args:
+        frame: upright frame.
+        colours: the chart's colours.
+        labels: every word; the pixels of words are not strokes.
+        plot: (x1, y1, x2, y2) of the plot area.
+        legend: colours of the legend's entries.
+    """
+    x1, y1, x2, y2 = (round(v) for v in plot)
+    x1, y1 = max(x1, 0), max(y1, 0)
+    area = frame.pixels[y1:y2, x1:x2]
+    if area.size == 0:
+        return []
+    palette = list(legend) or list(colours)
+    everything = np.array([*colours, (255, 255, 255), *legend], dtype=np.int16)
+    distance = np.abs(area[:, :, None, :].astype(np.int16) - everything[None, None]).max(axis=3)
+    nearest, gap = distance.argmin(axis=2), distance.min(axis=2)
+    text = _text_mask(frame, labels)[y1:y2, x1:x2]
+    lines = []
+    for colour in palette:
+        same = [i for i, other in enumerate(everything) if max(abs(int(a) - b) for a, b in zip(other, colour)) <= 30]
+        mask = np.isin(nearest, same) & (gap <= STROKE_TOLERANCE)
+        clear = mask & ~text
+        coverage = clear.any(axis=0).mean()
+        if coverage < (0.3 if legend else MIN_COVERAGE) or (not legend and (_is_ruled(clear) or _is_faint(colour))):
+            continue
+        full = np.zeros(frame.pixels.shape[:2], dtype=bool)
+        full[y1:y2, x1:x2] = clear
+        lines.append((coverage, Line(colour, full)))
+    if not legend:
+        lines.sort(key=lambda item: -item[0])
+    return [line for _, line in lines]
+
+
+def _is_ruled(mask: np.ndarray) -> bool:
+    """Grid and axis lines: nearly all pixels lie in full rows or full columns."""
+    rows, columns = mask.mean(axis=1) > 0.7, mask.mean(axis=0) > 0.7
+    ruled = mask[rows].sum() + mask[:, columns].sum()
+    return bool(ruled > 0.5 * max(1, mask.sum()))
+
+
+def _is_faint(colour: Colour) -> bool:
+    return is_grey(colour) and min(colour) > 170
+
+
+def _text_mask(frame: Frame, labels: Sequence[Label]) -> np.ndarray:
+    mask = np.zeros(frame.pixels.shape[:2], dtype=bool)
+    for label in labels:
+        x1, y1, x2, y2 = (max(0, round(v)) for v in label.box)
+        shown = frame.pixels[y1:y2, x1:x2]
+        dark = (shown.max(axis=2) < 120) if shown.size else None
+        if dark is not None:
+            mask[y1:y2, x1:x2] |= dark & ((shown.max(axis=2).astype(int) - shown.min(axis=2)) < 30)
+    return mask

@@ -1,0 +1,108 @@
+"""`Mark`: a flat coloured region of a chart, and the colours a chart is painted with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Colour = tuple[int, int, int]
+"""RGB, 0 to 255."""
+
+NEAR_WHITE = 236
+"""Pixels whose darkest channel is above this are background (white, stripes)."""
+SAME_COLOUR = 10
+"""Largest channel difference between pixels of one flat colour."""
+MAX_COLOURS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A connected region of one colour.
+
+    Attributes:
+        x1, y1, x2, y2: its box in pixels; x2 and y2 are not part of it.
+        area: its pixels.
+        colour: its colour.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    area: int
+    colour: Colour
+
+    @property
+    def width(self) -> float:
+        """Pixels from left to right."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        """Pixels from top to bottom."""
+        return self.y2 - self.y1
+
+    @property
+    def x(self) -> float:
+        """Middle."""
+        return (self.x1 + self.x2) / 2
+
+    @property
+    def y(self) -> float:
+        """Middle."""
+        return (self.y1 + self.y2) / 2
+
+    @property
+    def fill(self) -> float:
+        """Part of the box that the region covers."""
+        return self.area / max(1.0, self.width * self.height)
+
+
+def chart_colours(pixels: np.ndarray, min_pixels: int = 24) -> list[Colour]:
+    """The flat colours of a picture that are not background, most frequent first.
+
+    Args:
+        pixels: uint8 [height, width, 3].
+        min_pixels: rarer colours are left out.
+    """
+    flat = pixels.reshape(-1, 3)
+    flat = flat[flat.min(axis=1) <= NEAR_WHITE].astype(np.int64)
+    keys, counts = np.unique(flat[:, 0] << 16 | flat[:, 1] << 8 | flat[:, 2], return_counts=True)
+    colours: list[Colour] = []
+    for index in np.argsort(-counts, kind="stable"):
+        if counts[index] < min_pixels or len(colours) >= MAX_COLOURS:
+            break
+        key = int(keys[index])
+        colour = (key >> 16, key >> 8 & 255, key & 255)
+        if all(colour_distance(colour, other) > 2 * SAME_COLOUR for other in colours):
+            colours.append(colour)
+    return colours
+
+
+def colour_distance(one: Colour, other: Colour) -> int:
+    """Largest channel difference."""
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def colour_mask(pixels: np.ndarray, colour: Colour, tolerance: int = SAME_COLOUR) -> np.ndarray:
+    """uint8 [height, width]: 1 where a pixel has that colour."""
+    low = np.clip(np.array(colour) - tolerance, 0, 255)
+    high = np.clip(np.array(colour) + tolerance, 0, 255)
+    return (cv2.inRange(pixels, low, high) > 0).astype(np.uint8)
+
+
+def marks_of(pixels: np.ndarray, colour: Colour, min_area: int = 6) -> list[Mark]:
+    """Connected regions of one colour with at least `min_area` pixels."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(colour_mask(pixels, colour), connectivity=4)
+    marks = []
+    for x, y, w, h, area in stats[1:count].tolist():
+        if area >= min_area:
+            marks.append(Mark(x, y, x + w, y + h, area, colour))
+    return marks
+
+
+def is_grey(colour: Colour) -> bool:
+    """Whether the three channels are about equal."""
+    return max(colour) - min(colour) <= 12

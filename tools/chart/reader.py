@@ -1,0 +1,235 @@
+"""`read_chart`: from pixels and words to a `ChartTable`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tools.chart.axes import ValueAxis, axis_through, find_value_axis
+from tools.chart.bars import BarSet, find_bars, group_bars, series_colours
+from tools.chart.categories import CategoryAxis, fill_years, find_categories
+from tools.chart.frame import Frame, Label
+from tools.chart.legend import LegendEntry, find_legend, without_furniture
+from tools.chart.lines import find_lines
+from tools.chart.mark import Colour, Mark, chart_colours, marks_of
+from tools.chart.number import Number, format_value
+from tools.chart.pies import find_pie
+from tools.chart.sectors import read_pie
+from tools.chart.table import LABEL, VALUE, ChartTable
+from tools.chart.text import Word
+from tools.chart.title import find_title, find_y_title
+from tools.chart.values import Place, assign_values, repaired, tolerance_of
+from tools.errors import ToolInputError
+
+
+def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
+    """Reads a bar, line or pie chart.
+
+    Args:
+        pixels: uint8 [height, width, 3], RGB.
+        words: its words, in image coordinates.
+
+    Raises:
+        ToolInputError: no chart of these kinds was recognised.
+    """
+    frame = Frame(pixels, tuple(words))
+    labels = without_furniture(frame.labels, frame.width)
+    colours = chart_colours(pixels)
+    pie = find_pie(frame, colours, labels)
+    marks = [mark for colour in colours for mark in marks_of(pixels, colour)]
+    legend = find_legend(frame, labels, marks)
+    named = {id(label) for entry in legend for label in entry.labels}
+    labels = [label for label in labels if id(label) not in named]
+    if pie is not None:
+        return read_pie(frame, pie, labels, legend)
+    bars = find_bars(frame, colours, labels, [entry.marker for entry in legend])
+    if bars is not None:
+        return _read_bars(bars, labels, legend)
+    return _read_lines(frame, colours, labels, legend)
+
+
+def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartTable:
+    frame = bars.frame
+    words = {id(label.word) for label in labels}
+    labels = [label for label in frame.labels if id(label.word) in words]
+    axis = find_value_axis(frame, [l for l in labels if not _on_bars(l, bars)])
+    labels = _without(labels, axis.ticks if axis else ())
+    baseline = _zero_row(bars, axis)
+    colour_of = series_colours(bars, [entry.colour for entry in legend])
+    groups = group_bars(bars, colour_of)
+    centres = [float(np.mean([bar.x for bar in group.values()])) for group in groups]
+    bottom = max(bar.y2 for bar in bars.bars)
+    if axis:
+        bottom = max(bottom, min(max(tick.y for tick in axis.ticks), frame.height - 1.0))
+    categories = find_categories(frame, labels, bottom, centres)
+    title = find_title(frame, labels, min(bar.y1 for bar in bars.bars))
+    order = _series_order(colour_of.values(), legend, bars)
+    single = len(order) == 1 or (max(len(group) for group in groups) == 1 and not legend)
+    places, cells = [], []
+    for row, group in enumerate(groups):
+        for colour, bar in group.items():
+            places.append(_place(bar, bars, axis, baseline))
+            cells.append((row, 0 if single else order.index(colour)))
+    inside = [label for label in labels if label.box[1] < bottom + 2 and label.text != (title or "")]
+    values, printed, numbers = _values(places, inside, axis, baseline)
+    grid = [["" for _ in range(1 if single else len(order))] for _ in groups]
+    for (row, column), value in zip(cells, values, strict=True):
+        grid[row][column] = value
+    names = [VALUE] if single else _series_names(order, legend)
+    if single and len(order) == 1 and len(legend) == 1:
+        names = [legend[0].name]
+    row_names = fill_years(categories.names)
+    if single and len(legend) == len(groups) and not any(row_names):
+        by_colour = {entry.colour: entry.name for entry in legend}
+        row_names = [by_colour.get(next(iter(group)), "") for group in groups]
+    rows = list(zip(row_names, grid, strict=True))
+    value_title = find_y_title(labels, frame)
+    return ChartTable(
+        type="h_bar" if frame.turned else "v_bar",
+        columns=(_header(categories, frame), *names),
+        rows=tuple((name, *cells) for name, cells in rows),
+        title=title,
+        unit=_unit([*numbers, *_tick_numbers(axis)]),
+        x_axis=value_title if frame.turned else categories.title,
+        y_axis=categories.title if frame.turned else value_title,
+        printed_values=printed,
+        colours=tuple(_hex(colour) for colour in order),
+    )
+
+
+def _read_lines(
+    frame: Frame, colours: Sequence[Colour], labels: Sequence[Label], legend: Sequence[LegendEntry]
+) -> ChartTable:
+    axis = find_value_axis(frame, labels)
+    labels = _without(labels, axis.ticks if axis else ())
+    if axis is None:
+        raise ToolInputError("no bar, line or pie chart with labelled values was recognised in this image")
+    bottom = max(tick.y for tick in axis.ticks)
+    top = min(tick.y for tick in axis.ticks)
+    categories = find_categories(frame, labels, bottom + 3)
+    if not categories.centres:
+        raise ToolInputError("no labels were found below the chart's axis")
+    left = min(categories.centres[0], max(tick.box[2] for tick in axis.ticks) + 4)
+    slack = 0.5 * (categories.centres[-1] - categories.centres[0]) / max(1, len(categories.centres) - 1)
+    if left > categories.centres[0]:
+        left = categories.centres[0]
+    right = min(frame.width, categories.centres[-1] + min(slack, 12))
+    plot = (max(left, categories.centres[0] - 12), top - 25, right, bottom + 6)
+    lines = find_lines(frame, colours, labels, plot, [entry.colour for entry in legend])
+    if not lines:
+        raise ToolInputError("no bars, lines or sectors were found in this image")
+    title = find_title(frame, labels, top)
+    inside = [label for label in labels if label.box[1] < bottom + 3 and label.text != (title or "")]
+    places, cells = [], []
+    for column, line in enumerate(lines):
+        for row, x in enumerate(categories.centres):
+            y = line.row_at(x)
+            if y is not None:
+                places.append(Place(x, y - 4, y + 4, 10.0, axis.value(y)))
+                cells.append((row, column))
+    values, printed, numbers = _values(places, inside, axis, None)
+    grid = [["" for _ in lines] for _ in categories.centres]
+    for (row, column), value in zip(cells, values, strict=True):
+        grid[row][column] = value
+    order = [line.colour for line in lines]
+    names = [VALUE] if len(lines) == 1 and not legend else _series_names(order, legend)
+    return ChartTable(
+        type="line",
+        columns=(_header(categories, frame), *names),
+        rows=tuple((name, *cells) for name, cells in zip(fill_years(categories.names), grid, strict=True)),
+        title=title,
+        unit=_unit([*numbers, *_tick_numbers(axis)]),
+        x_axis=categories.title,
+        y_axis=find_y_title(labels, frame),
+        printed_values=printed,
+        colours=tuple(_hex(colour) for colour in order),
+    )
+
+
+def _values(
+    places: list[Place], labels: Sequence[Label], axis: ValueAxis | None, baseline: float | None
+) -> tuple[list[str], bool, list[Number]]:
+    """One cell per place: the printed value, or the measured one; whether most are printed; the numbers used."""
+    found = assign_values(places, labels, None)
+    tolerance = tolerance_of(axis)
+    if axis is not None and tolerance is not None:
+        second = assign_values(places, labels, 1.5 * tolerance)
+        found = [
+            better if better is not None else repaired(first, place.estimate, tolerance)
+            for better, first, place in zip(second, found, places, strict=True)
+        ]
+    elif any(found):
+        known = [(p, n) for p, n in zip(places, found, strict=True) if n is not None]
+        ends = [(p.bottom if n.value < 0 else p.top, n.value) for p, n in known]
+        axis = axis_through(ends, None if places[0].inside else baseline)
+    numbers = [number for number in found if number is not None]
+    decimals = max((len(n.text.partition(".")[2]) for n in numbers), default=6)
+    cells = []
+    for place, number in zip(places, found, strict=True):
+        if number is not None:
+            cells.append(number.text)
+        elif place.estimate is not None:
+            cells.append(format_value(place.estimate, axis.resolution if axis else 1.0))
+        elif axis is not None and not place.inside:
+            cells.append(format_value(axis.value(place.top), max(axis.resolution, 0.3 * 10.0**-decimals)))
+        else:
+            cells.append("")
+    return cells, 2 * len(numbers) >= len(places) > 0, numbers
+
+
+def _place(bar: Mark, bars: BarSet, axis: ValueAxis | None, baseline: float) -> Place:
+    estimate = None
+    if axis is not None:
+        if bars.stacked:
+            estimate = bar.height * axis.resolution
+        elif bar.y2 <= baseline + 3 or abs(bar.y2 - baseline) <= abs(bar.y1 - baseline):
+            estimate = axis.value(bar.y1)
+        else:
+            estimate = axis.value(bar.y2)
+    return Place(bar.x, bar.y1, bar.y2, bar.width, estimate, bars.stacked)
+
+
+def _zero_row(bars: BarSet, axis: ValueAxis | None) -> float:
+    if axis is None:
+        return bars.baseline
+    zero = axis.row(0.0)
+    return zero if abs(zero - bars.baseline) <= 4 else bars.baseline
+
+
+def _on_bars(label: Label, bars: BarSet) -> bool:
+    return any(b.x1 - 2 <= label.x <= b.x2 + 2 and b.y1 <= label.y <= b.y2 for b in bars.bars)
+
+
+def _without(labels: Sequence[Label], others: Iterable[Label]) -> list[Label]:
+    gone = {id(label) for label in others}
+    return [label for label in labels if id(label) not in gone]
+
+
+def _series_order(colours: Iterable[Colour], legend: Sequence[LegendEntry], bars: BarSet) -> list[Colour]:
+    present = list(dict.fromkeys(colours))
+    named = [entry.colour for entry in legend if entry.colour in present]
+    return list(dict.fromkeys([*named, *present]))
+
+
+def _series_names(order: Sequence[Colour], legend: Sequence[LegendEntry]) -> list[str]:
+    by_colour = {entry.colour: entry.name for entry in legend}
+    return [by_colour.get(colour, f"Series {i}").replace("|", "I") for i, colour in enumerate(order, 1)]
+
+
+def _header(categories: CategoryAxis, frame: Frame) -> str:
+    return categories.title.replace("|", "I") if categories.title else LABEL
+
+
+def _tick_numbers(axis: ValueAxis | None) -> list[Number]:
+    return [label.number for label in axis.ticks if label.number] if axis else []
+
+
+def _unit(numbers: Sequence[Number]) -> str | None:
+    units = Counter(number.unit for number in numbers if number.unit)
+    return units.most_common(1)[0][0] if units else None
+
+
+def _hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
