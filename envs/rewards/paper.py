@@ -61,7 +61,7 @@ class CorrectReward:
 class PaperReward(CorrectReward):
     """R_rep + R_format + R_correct, each only if the one before is clean.
 
-    R_rep in {-3, -2, -1.5, 0} is the worst turn's; R_format = +1 or -1 only if R_rep = 0; R_correct only if R_format = 1.
+    R_rep in {-3, -2, -1.5, 0} is the worst turn's; R_format is 1 or -1 if R_rep = 0; R_correct counts if R_format = 1.
 
     Attributes:
         token_run: see `RepetitionDetector`.
