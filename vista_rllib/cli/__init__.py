@@ -1,0 +1,1 @@
+"""The commands `rllib` and `vista`."""

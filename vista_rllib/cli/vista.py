@@ -1,0 +1,29 @@
+"""`vista`: datasets and trajectory logs."""
+
+from __future__ import annotations
+
+import typer
+
+from vista_rllib.cli.group import LazyGroup
+
+
+class VistaGroup(LazyGroup):
+    """Sub-commands of `vista`."""
+
+    modules = {
+        "data": ("vista_rllib.cli.data", "Convert, check and look at datasets."),
+        "trajectories": ("vista_rllib.cli.trajectories", "Show, summarise and regrade trajectory logs."),
+    }
+
+
+app = typer.Typer(cls=VistaGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def vista() -> None:
+    """Datasets and trajectory logs of vista-rllib."""
+
+
+def main() -> None:
+    """Entry point of the `vista` command."""
+    app(prog_name="vista")

@@ -1,0 +1,1 @@
+"""What surrounds a training run: the tuned example, overrides, the results folder, tables and curves."""
