@@ -58,7 +58,7 @@ Each line is one tool with the JSON schema of its arguments. Images are numbered
 
 # Format
 To call a tool:
-<think>why this tool, with which arguments</think><tool_call>{"name": "<tool name>", "arguments": {"<argument>": <value>}}</tool_call>
+<think>why this tool</think><tool_call>{"name": "<tool>", "arguments": {"<argument>": <value>}}</tool_call>
 To answer:
 <think>what the results show</think><answer>the answer alone</answer>
 {%- else %}
@@ -81,7 +81,7 @@ Output format: {{ output_format }}, inside <answer> and </answer>.
 {%- endif %}""",
 }
 
-_environment = jinja2.Environment(  # noqa: S701 - the text goes to a model, never into HTML
+_environment = jinja2.Environment(  # the text goes to a model, never into HTML: nothing is escaped
     loader=jinja2.DictLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False
 )
 _environment.filters |= {

@@ -1,4 +1,4 @@
-"""The text protocol of a turn: `<think>…</think>`, then one `<tool_call>{json}</tool_call>` or one `<answer>…</answer>`.
+"""The protocol of a turn: `<think>…</think>`, then one `<tool_call>{json}</tool_call>` or one `<answer>…</answer>`.
 
 `parse_turn` is lenient where a model's habits are harmless (no thoughts, text around the blocks, `tool` or `name`,
 `arguments`, `parameters` or flat arguments) and otherwise returns a `ModelError` whose message says what to do.

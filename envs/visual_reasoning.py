@@ -19,9 +19,9 @@ from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from envs.env_config import VLM, EnvConfig
 from envs.episode_record import EpisodeRecord, Step
 from envs.graders import get_grader
-from envs.message import Message, Turn
+from envs.message import Message, Role, Turn
 from envs.prompts import system_prompt, user_prompt
-from envs.protocol import ParsedAnswer, ParsedCall, call_names, parse_turn
+from envs.protocol import ParsedAnswer, call_names, parse_turn
 from envs.reflection import feedback
 from envs.rewards import get_reward
 from envs.spaces import MessageSpace, ToolCallSpace, ToolResultSpace, TurnSpace
@@ -34,6 +34,8 @@ from tools.tool import ToolCall, ToolResult
 StepReturn = tuple[
     dict[str, Message | ToolCall], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
 ]
+RESET_OPTIONS = ("task", "task_id", "episode_id")
+"""Keys that `reset` takes in `options`."""
 _Outcome = tuple[str, Message | ToolCall] | str
 """The next agent and its observation, or why the episode ended."""
 
@@ -108,7 +110,7 @@ class VisualReasoningEnv(MultiAgentEnv):
             raise EnvUsageError("no episode yet: call reset first")
         return self._record
 
-    def reset(
+    def reset(  # type: ignore[override]  # narrower types than RLlib's dictionaries of anything
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Message | ToolCall], dict[str, dict[str, Any]]]:
         """Begins an episode.
@@ -131,7 +133,7 @@ class VisualReasoningEnv(MultiAgentEnv):
         task = self._pick_task(options)
         self._episode_id = str(options.pop("episode_id", None) or self.np_random.bytes(8).hex())
         if options:
-            raise EnvUsageError(f"reset: unknown options {sorted(options)}; there are task, task_id, episode_id")
+            raise EnvUsageError(f"reset: unknown options {sorted(options)}; there are {', '.join(RESET_OPTIONS)}")
         if len(task.images) > self.config.max_images:
             raise EnvUsageError(
                 f"task {task.id}: {len(task.images)} images, but max_images is {self.config.max_images}"
@@ -146,7 +148,7 @@ class VisualReasoningEnv(MultiAgentEnv):
         self.acting = VLM
         return {VLM: first}, {VLM: self._info()}
 
-    def step(self, action_dict: Mapping[str, Any]) -> StepReturn:
+    def step(self, action_dict: Mapping[str, Any]) -> StepReturn:  # type: ignore[override]  # as above
         """Takes the action of the one agent whose turn it is.
 
         Args:
@@ -191,15 +193,13 @@ class VisualReasoningEnv(MultiAgentEnv):
         parsed = parse_turn(turn.text, self._callable, turn.finish_reason)
         if isinstance(parsed, ParsedAnswer):
             return self._answered(step, parsed.text)
-        if isinstance(parsed, ParsedCall):
-            step.call = ToolCall(parsed.name, parsed.arguments, self._images, self._episode_id)
-        else:
+        # A call on the last turn is not run: nobody would read its result.
+        limit = "turns" if self._turn >= self.config.max_turns else self._limit(turn)
+        if isinstance(parsed, ModelError):
             step.error = parsed
-        if self._turn >= self.config.max_turns:
-            return "turns"  # a call is not run: nobody would read its result
-        if limit := self._limit(turn):
-            return limit
-        return self._reply(step, _told(parsed)) if isinstance(parsed, ModelError) else (parsed.name, step.call)
+            return limit or self._reply(step, _told(parsed))
+        step.call = ToolCall(parsed.name, parsed.arguments, self._images, self._episode_id)
+        return limit or (parsed.name, step.call)
 
     def _answered(self, step: Step, answer: str) -> _Outcome:
         task = self.record.task
@@ -304,7 +304,7 @@ class VisualReasoningEnv(MultiAgentEnv):
 
 def _told(error: ModelError) -> Message:
     """How the policy reads its own error: as a tool's word about a call, as the user's about the form of the turn."""
-    role = "user" if error.code is ErrorCode.OUTPUT_FORMAT else "tool"
+    role: Role = "user" if error.code is ErrorCode.OUTPUT_FORMAT else "tool"
     return Message(role, f"Error {error.code}: {error.message}")
 
 

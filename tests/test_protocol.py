@@ -219,9 +219,10 @@ def test_any_text_gives_exactly_one_outcome(text):
         assert parsed.code is not ErrorCode.OUTPUT_FORMAT or "is empty" in parsed.message
 
 
+_KEYS = ["name", "tool", "arguments", "kind", "x"]
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "tool", "arguments", "kind", "x"]), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner),
     max_leaves=8,
 )  # fmt: skip
 
