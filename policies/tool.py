@@ -98,6 +98,11 @@ class ToolModule(RLModule):
         self.abandoned = 0
 
     @property
+    def concurrency(self) -> int:
+        """How many calls an env runner may give it at the same time, each in a thread of its own."""
+        return self.settings.concurrency
+
+    @property
     def tool(self) -> Tool:
         """The tool that it runs."""
         return self._tool
@@ -124,9 +129,8 @@ class ToolModule(RLModule):
         calls: dict[int, ToolCall] = {}
         for index, request in enumerate(requests):
             if not isinstance(request.observation, ToolCall):
-                raise ToolModuleError(
-                    f"tool:{self._name} observes {type(request.observation).__name__}, not a ToolCall"
-                )
+                observed = type(request.observation).__name__
+                raise ToolModuleError(f"tool:{self._name} observes a {observed}: expected a ToolCall")
             if self._injects_fault(request):
                 results[index] = self._fault("InjectedFault", f"fault_rate={self.settings.fault_rate}")
             else:
