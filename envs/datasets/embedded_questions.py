@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -116,8 +117,6 @@ _IS_ABOVE = (
     "Is the {measure} {prep} {a} more than {t}?",
 )
 
-_Maker = Callable[["_Asker"], Question | None]
-
 
 class _Asker:
     """One series of a chart, seen as a source of questions."""
@@ -144,7 +143,7 @@ class _Asker:
 
     def threshold(self) -> str | None:
         """A round number between two neighbouring numbers, equal to neither."""
-        gaps = [(self.value[x], self.value[y]) for x, y in zip(self.order, self.order[1:], strict=False)]
+        gaps = [(self.value[x], self.value[y]) for x, y in itertools.pairwise(self.order)]
         low, high = self.rng.choice(gaps)
         for step in (100, 50, 10, 5, 1, Decimal("0.5"), Decimal("0.1"), Decimal("0.05")):
             candidate = (low // Decimal(step) + 1) * Decimal(step)
@@ -220,6 +219,10 @@ _KINDS: tuple[tuple[QuestionKind, float], ...] = (
 )  # fmt: skip
 
 
+_SEEN_WITHOUT_NUMBERS = {"rows", "max", "min", "second_max", "higher", "lower", "is_higher", "is_lower"}
+"""Operations that can be carried out on marks that carry no numbers."""
+
+
 def questions_for(spec: ChartSpec, rng: random.Random, n: int | None = None) -> list[Question]:
     """`n` (four or five by default) different questions about the chart, kinds drawn in the set's proportions."""
     wanted = rng.choice((4, 5)) if n is None else n
@@ -227,7 +230,7 @@ def questions_for(spec: ChartSpec, rng: random.Random, n: int | None = None) -> 
     for kind in _draw_kinds(rng, attempts=20 * wanted):
         asker = _Asker(spec, rng.randrange(len(spec.series)), rng)
         question: Question | None = getattr(asker, kind)()
-        if question is not None:
+        if question is not None and (spec.labelled or question.program[0] in _SEEN_WITHOUT_NUMBERS):
             found.setdefault(question.program, question)
         if len(found) == wanted:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import random
 from collections.abc import Iterator
 from functools import lru_cache
@@ -38,7 +39,7 @@ def published_specs() -> dict[str, tuple[ChartSpec, ...]]:
         split = rng.choices(list(room), list(room.values()))[0] if not near else near.pop()
         if not near and split in room and spec.cells not in {other.cells for other in chosen[split]}:
             chosen[split].append(spec)
-    return {split: tuple(taken) for split, taken in chosen.items()}
+    return {split: tuple(rng.sample(taken, len(taken))) for split, taken in chosen.items()}
 
 
 def shares_cells(a: ChartSpec, b: ChartSpec) -> bool:
@@ -75,7 +76,7 @@ def to_spec(table: Table, rng: random.Random) -> ChartSpec | None:
         return None
     kind = rng.choices(list(kinds), list(kinds.values()))[0]
     spaced = sorted(values[0])
-    apart = min(float(b - a) for a, b in zip(spaced, spaced[1:], strict=False)) > 0.06 * float(spaced[-1])
+    apart = min(float(b - a) for a, b in itertools.pairwise(spaced)) > 0.06 * float(spaced[-1])
     labelled = not (kind in ("v_bar", "h_bar") and len(values) == 1 and apart and rng.random() < 0.15)
     return dataclasses.replace(spec, kind=kind, labelled=labelled)
 

@@ -54,7 +54,7 @@ def read(request: ReadRequest) -> Iterator[Task | Skip]:
     """
     records = load_json(request.source)
     first = records[0] if records else None
-    if isinstance(first, dict) and not _REQUIRED <= first.keys():
+    if isinstance(first, dict) and not first.keys() >= _REQUIRED:
         missing = ", ".join(sorted(_REQUIRED - first.keys()))
         raise DatasetError(f"{request.source}: not vlmgym records: the first one has no {missing}")
     splits = [_split(record, request.source) for record in records]
