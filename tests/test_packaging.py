@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,25 @@ def test_every_dependency_is_pinned_within_its_bounds(project: dict[str, Any], p
         name = canonicalize_name(requirement.name)
         assert name in pins, f"{name} is not pinned in constraints.txt"
         assert requirement.specifier.contains(pins[name]), f"{name}=={pins[name]} is outside {requirement.specifier}"
+
+
+def test_every_import_is_of_a_declared_dependency(project: dict[str, Any]) -> None:
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["models"]]
+    declared = {canonicalize_name(Requirement(text).name) for text in [*requirements, "vllm"]}
+    distributions = packages_distributions()
+    undeclared = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            for module in {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - set(PACKAGES):
+                owners = {canonicalize_name(owner) for owner in distributions.get(module, [module])}
+                if not owners & declared:
+                    undeclared.add(f"{path.relative_to(ROOT)}: {module}")
+    assert not undeclared, "\n".join(sorted(undeclared))
 
 
 def test_torch_is_the_one_that_make_installs_first(pins: dict[str, str]) -> None:
