@@ -29,7 +29,8 @@ from vista_rllib.run.stop import reached
 from vista_rllib.run.summary import Summary, dump_config, summarize
 
 Report = dict[str, Any]
-LOGS = {"trajectory_dir": "trajectories", "ledger_path": "ledger.jsonl"}
+LEDGER = "ledger.jsonl"
+LOGS = {"trajectory_dir": "trajectories", "ledger_path": LEDGER}
 """Config attribute to file in the run's folder, for algorithms that have it and where it is not set."""
 
 
@@ -74,6 +75,8 @@ class Trainer:
         self._checkpoints.clean()
         checkpoint = self._checkpoints.newest()
         earlier = read_progress(checkpoint) if checkpoint else RunProgress()
+        if checkpoint is None:  # nothing of an earlier process's training is left
+            (self.folder.path / LEDGER).unlink(missing_ok=True)
         write_text(self.folder.path / "params.json", self._params)
         log = ProgressLog(self.folder.path, until=earlier.iteration, sinks=self.sinks)
         with PeakMemory() as memory, Interrupt(self.console) as interrupt:

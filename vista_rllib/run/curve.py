@@ -35,8 +35,8 @@ def draw_curve(
 ) -> None:
     """Writes one panel per metric that the rows have.
 
-    Every iteration is a point, the line of a longer run is a moving mean; held-out evaluations are horizontal lines, labelled with
-    their value. Shares have the axis 0 to 100 %, counts start at zero.
+    Every iteration is a point, the line of a longer run is a moving mean; held-out evaluations are horizontal lines,
+    labelled with their value. Shares have the axis 0 to 100 %, counts start at zero.
 
     Args:
         path: the PNG, replaced in one step.

@@ -149,7 +149,8 @@ def _with_entry(
         return {**entries, head: _with_entry(inner, key, rest, text, None)}
     if schema is not None and head in schema:
         return {**entries, head: _typed(key, text, schema[head])}
-    return {**entries, head: _typed(key, text, _kind_of(key, entries.get(head), None))}
+    present = entries.get(head)
+    return {**entries, head: _typed(key, text, _kind_of(key, present, default=present))}
 
 
 def _typed(key: str, text: str, kind: Any) -> Any:
@@ -174,7 +175,8 @@ def _typed(key: str, text: str, kind: Any) -> Any:
 def _kind_of(key: str, present: Any, default: Any) -> Any:
     """The type that replaces `present`; None is allowed where it is the present or the default value."""
     if isinstance(present, type) or not isinstance(present, SETTABLE):
-        raise OverrideError(f"{key}: holds a {type(present).__name__}, which cannot be set from the command line")
+        kind = "class" if isinstance(present, type) else type(present).__name__
+        raise OverrideError(f"{key}: holds a {kind}, which cannot be set from the command line")
     if present is None:
         return Any if default is None else type(default) | None
     return type(present) if default is not None else type(present) | None
