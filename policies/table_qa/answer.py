@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from policies.table_qa.cues import Cues, read_cues
-from policies.table_qa.match import Match, date_key, find_labels, is_date
+from policies.table_qa.match import Match, date_key, find_labels, is_date, tokens, years_in
 from policies.table_qa.table import Table, parse_number
 from tools.calculator import calculate
 from tools.errors import ToolInputError
@@ -19,6 +20,8 @@ Kind = Literal[
 MAX_LISTED = 12
 """Rows written out in a rationale."""
 _SURE = 0.85
+_REST = re.compile(r"(?i)(?:all )?others\*?|total\*?|rest of .*|(?:world|global)(?:wide)?|average|")
+"""Labels that are no item: they are never the highest or the lowest."""
 _PLACES = {1: "", 2: "second ", 3: "third ", 4: "fourth ", 5: "fifth "}
 
 
@@ -85,9 +88,11 @@ class _Reading:
         self.table = table
         self.cues: Cues = read_cues(question)
         self.rows: list[Match] = find_labels(question, table.labels)
+        self.words = tokens(question)
+        self.years = set(years_in(question))
         self.columns: list[Match] = find_labels(question, table.columns[1:])
-        self.dated = 2 * sum(map(is_date, table.labels)) > len(table.rows)
-        self.dated_columns = 2 * sum(map(is_date, table.columns[1:])) > len(table.columns) - 1
+        self.dated = _mostly_dates(table.labels)
+        self.dated_columns = _mostly_dates(table.columns[1:])
 
     def answers(self) -> list[TableAnswer | None]:
         """Possible answers, best first; the later ones are for a second attempt."""
@@ -102,7 +107,7 @@ class _Reading:
             case "label":
                 return self._labels()
             case "label_or_value":
-                named = sum(match.coverage >= _SURE for match in self.rows) == 1
+                named = len(self.rows) == 1 and self._is_given(self.rows[0])
                 return [*self._retrieved(), *self._labels()] if named else self._labels()
         if cues.change and len(self._operands()) == 2 and not self._whole_period():
             return [self._computed("difference"), *self._retrieved()]
@@ -124,6 +129,10 @@ class _Reading:
         """Rows, the one that is meant first: named ones, then by date (latest first) or as they stand."""
         order = [match.index for match in self.rows]
         rest = [row for row in range(len(self.table.rows)) if row not in order]
+        if self.years and not order:  # a longer label that holds the year
+            rest.sort(key=lambda row: not self.years & set(years_in(self.table.labels[row])))
+            if self.years & set(years_in(self.table.labels[rest[0]])):
+                return rest
         if self.dated:
             rest.sort(key=lambda row: date_key(self.table.labels[row]), reverse=True)
             if self.cues.previous and not order and len(rest) > 1:
@@ -160,6 +169,11 @@ class _Reading:
             column = self._column_order()[0]
             found = [self._entry(match.index, column) for match in rows]
         return [entry for entry in found if entry is not None]
+
+    def _is_given(self, match: Match) -> bool:
+        """Whether the question is about this row (`for Setosa`, a date), not about all rows in a place of its name."""
+        before = self.words[match.position - 1] if match.position else ""
+        return match.coverage >= _SURE and (before in ("for", "of") or is_date(self.table.labels[match.index]))
 
     def _whole_period(self) -> bool:
         """Whether one row's label is itself a period with a beginning and an end."""
@@ -215,9 +229,11 @@ class _Reading:
 
     def _extreme(self, rank: int, entries: list[_Entry] | None = None, of_value: bool = False) -> TableAnswer | None:
         entries = self._entries() if entries is None else entries
-        if rank == 0 or abs(rank) > len(entries):
-            return None
         ordered = sorted(entries, key=lambda entry: entry.value, reverse=rank > 0)
+        if not of_value:
+            ordered = [e for e in ordered if not _is_rest(e.label, len(entries))] or ordered
+        if abs(rank) > len(ordered):
+            return None
         chosen = ordered[abs(rank) - 1]
         listed = entries if len(entries) <= MAX_LISTED else ordered[: abs(rank)]
         place = f"{_PLACES.get(abs(rank), f'{abs(rank)}th ')}{'highest' if rank > 0 else 'lowest'}"
@@ -284,13 +300,25 @@ class _Reading:
         return " + ".join(plain)
 
 
+def _is_rest(label: str, num_rows: int) -> bool:
+    """In a long list `Other` is what is left over; in a short one it is a class like the rest."""
+    return bool(_REST.fullmatch(label.strip())) or (num_rows > 8 and label.strip().lower() == "other")
+
+
+def _mostly_dates(labels: Sequence[str]) -> bool:
+    named = [label for label in labels if label]
+    return 2 * sum(map(is_date, named)) > len(named)
+
+
 def _listed(entries: list[_Entry]) -> str:
     return ", ".join(f"{entry.label} | {entry.cell}" for entry in entries)
 
 
 def _distance(entry: _Entry, number: tuple[float, float]) -> float:
-    """Relative distance of a cell from a number of the question, whichever way either is scaled."""
-    return min(abs(entry.value - wanted) / max(abs(wanted), 1e-9) for wanted in number)
+    """Relative distance of a cell from a number of the question, in whichever thousands the chart counts."""
+    plain, scaled = number
+    wanted = {plain} | {scaled / unit for unit in (1.0, 1e3, 1e6, 1e9)} if scaled != plain else {plain}
+    return min(abs(abs(entry.value) - value) / max(value, 1e-9) for value in wanted)
 
 
 def _either(entries: list[_Entry], step: str, holds: bool) -> list[TableAnswer | None]:

@@ -6,17 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from policies.table_qa.match import spell_out
+
 Aim = Literal["value", "label", "label_or_value", "yes_no", "count", "difference", "ratio", "sum", "average", "share"]
 """What is asked for. `label_or_value`: a label, unless the question names a row (`the largest width for Setosa`)."""
 
 _LARGE = (
     r"highest|largest|biggest|greatest|most|leading|leader|top|best|main|longest|maximum|busiest|oldest|richest|major"
-    r"|deadliest|favou?rite|dominant|fastest|strongest|tallest|higher|larger|bigger|greater|more|staple|famous|popular"
+    r"|deadliest|favou?rite|dominant|fastest|strongest|tallest|staple|famous|popular"
 )
-_SMALL = (
-    r"lowest|smallest|least|fewest|minimum|worst|shortest|cheapest|slowest|weakest|poorest|lower|smaller|less|fewer"
-)
-_EXTREME = re.compile(rf"\b(?:(?P<large>{_LARGE})|(?P<small>{_SMALL}))\b(?! recent| than| likely than)")
+_SMALL = r"lowest|smallest|least|fewest|minimum|worst|shortest|cheapest|slowest|weakest|poorest"
+_OF_TWO = re.compile(r"\b(?:(?P<large>higher|larger|bigger|greater|more)|(?P<small>lower|smaller|less|fewer))\b")
+_EXTREME = re.compile(rf"\b(?:(?P<large>{_LARGE})|(?P<small>{_SMALL}))\b(?! recent)")
 _NOT_EXTREME = re.compile(r"\bat (?:least|most)\b|\bmost recent(?:ly)?\b|\bmore than one\b|\bmost of\b|\bleading \d+\b")
 _RANKS = {"second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "fifth": 5, "5th": 5}
 _RANK = re.compile(rf"\b({'|'.join(_RANKS)})\b(?! quarter| half| semester| week| party| hand)")
@@ -53,7 +54,9 @@ _DIFFERENCE = re.compile(
     r"|\bby how much\b|\bhow far apart\b|\bexceed(?:s|ed)?\b"
 )
 _CHANGE = re.compile(r"\b(?:increase|decrease|change|grow|rise|drop|fall|decline)[ds]?\b")
-_RATIO = re.compile(r"\bratio\b|\bhow many times\b|\btimes (?:larger|higher|more|greater|bigger)\b")
+_RATIO = re.compile(
+    r"\bratio (?:of|between)\b|\bhow many times (?:as|more)\b|\btimes (?:larger|higher|more|greater|bigger)\b"
+)
 _SUM = re.compile(r"\bsum\b|\bcombined\b|\btogether\b|\btotal of\b|\badd(?:ed|ing)? up\b|\btaken together\b")
 _AVERAGE = re.compile(
     r"\b(?:average|mean)\b.*\b(?:among|across|over|of (?:all|the (?:two|three|four|five|six)|both))\b|\baverage of\b"
@@ -69,6 +72,7 @@ _PREVIOUS = re.compile(
 )
 _WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|quarter|date))\b")
 _BEGIN = re.compile(r"\bsince when\b|\bbegin\b|\bbegan\b|\bstart(?:ed)?\b|\bshow an upward\b")
+_SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 _NUMBER = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)(?:\s?(%|percent|thousand|million|billion|trillion))?")
 
 
@@ -162,6 +166,8 @@ def _rank(text: str) -> int:
     extreme = _EXTREME.search(text)
     if extreme:
         return -place if extreme["small"] else place
+    if re.search(r"\bor\b|\bbetween\b", text) and (comparative := _OF_TWO.search(text)):
+        return -1 if comparative["small"] else 1
     if _FIRST.search(text) or place > 1:
         return place
     return 0
@@ -174,9 +180,9 @@ def _limit(text: str) -> tuple[Literal["above", "below"], str] | None:
 
 def _numbers(text: str) -> tuple[tuple[float, float], ...]:
     found = []
-    for match in _NUMBER.finditer(text):
+    for match in _NUMBER.finditer(spell_out(text)):
         digits = match[1].rstrip(",").replace(",", "")
-        scale = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}.get(match[2] or "", 1.0)
+        scale = _SCALES.get(match[2] or "", 1.0)
         if match[2] or not re.fullmatch(r"(?:19|20)\d\d", digits):
             found.append((float(digits), float(digits) * scale))
     return tuple(found)

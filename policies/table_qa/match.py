@@ -14,6 +14,8 @@ _MONTH = re.compile(
     r"\b(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
 )
+_COUNTED = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNT_WORD = re.compile(rf"\b({'|'.join(_COUNTED)})\b")
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4}
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
@@ -71,8 +73,14 @@ def tokens(text: str) -> list[str]:
         text = pattern.sub(replacement, text)
     text = re.sub(r"\b(first|1st|second|2nd|third|3rd|fourth|4th) quarter\b", lambda m: f"q{_ORDINALS[m[1]]}", text)
     text = re.sub(r"\b(first|1st|second|2nd) (?:half|semester)\b", lambda m: f"h{_ORDINALS[m[1]]}", text)
+    text = spell_out(text)
     text = _MONTH.sub(lambda m: m[1][:3] + " ", text)
     return _TOKEN.findall(text)
+
+
+def spell_out(text: str) -> str:
+    """`two` to `twelve` as digits."""
+    return _COUNT_WORD.sub(lambda match: str(_COUNTED.index(match[1]) + 2), text)
 
 
 def is_date(label: str) -> bool:

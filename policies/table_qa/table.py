@@ -81,7 +81,23 @@ def _text(cell: object) -> str:
     return " ".join(str(cell).replace("|", "/").split())
 
 
+def _repaired(labels: Sequence[str]) -> Sequence[str]:
+    """Years that were read run together or left out, one to a row: `['', '2004 2005', '2006']` has one for each."""
+    years = re.findall(r"(?:19|20)\d\d", " ".join(labels))
+    rest = re.sub(r"(?:19|20)\d\d[*\s]*", "", "".join(labels)).strip()
+    if rest or all(labels) or not years:
+        return labels
+    if len(years) >= len(labels):
+        return years[-len(labels) :]
+    step = {int(label) - row for row, label in enumerate(labels) if label.isdigit()}
+    plain = all(not label or len(label) == 4 for label in labels)
+    return [str(min(step) + row) for row in range(len(labels))] if plain and len(step) == 1 else labels
+
+
 def _rectangular(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], unit: str) -> Table:
     width = max([2, len(columns), *map(len, rows)])
     names = [*columns, *[""] * (width - len(columns))]
-    return Table(title, tuple(names), tuple((*row, *[""] * (width - len(row))) for row in rows if row), unit)
+    labels = _repaired([row[0] for row in rows if row])
+    cells = [row[1:] for row in rows if row]
+    filled = ((label, *row, *[""] * (width - 1 - len(row))) for label, row in zip(labels, cells, strict=True))
+    return Table(title, tuple(names), tuple(filled), unit)
