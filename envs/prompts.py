@@ -86,7 +86,7 @@ _environment = jinja2.Environment(  # the text goes to a model, never into HTML:
 )
 _environment.filters |= {
     "json": lambda value: json.dumps(value, ensure_ascii=False),
-    "first_clause": lambda text: re.split(r"[.;:,(]", text, maxsplit=1)[0].strip(),
+    "first_clause": lambda text: re.split(r"\.\s|\.$|[;:(]", text, maxsplit=1)[0].strip(),
     "letter": lambda index: chr(ord("A") + index),
 }
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
+from envs.datasets.store import open_task_set
+from envs.datasets.task_set import TaskSet
 from envs.env_config import VLM, EnvConfig
 from envs.episode_record import EpisodeRecord, Step
 from envs.graders import get_grader
@@ -78,10 +80,9 @@ class VisualReasoningEnv(MultiAgentEnv):
         super().__init__()
         self.config = EnvConfig.of(config)
         self.metadata = dict(self.metadata)  # RLlib's vector env writes into it
-        self._tasks = tasks if tasks is not None else self.config.tasks
-        if self._tasks is None:
-            self._tasks = _open(self.config.dataset, self.config.split)
-        self.task_ids: tuple[str, ...] = tuple(getattr(self._tasks, "ids", self._tasks))
+        given = tasks if tasks is not None else self.config.tasks
+        self._tasks = open_task_set(self.config.dataset, self.config.split) if given is None else given
+        self.task_ids = self._tasks.ids if isinstance(self._tasks, TaskSet) else tuple(self._tasks)
         if not self.task_ids:
             raise EnvUsageError(f"dataset {self.config.dataset!r}, split {self.config.split!r}: no tasks")
         tools = [get_tool(name) for name in self.config.tools]
@@ -286,7 +287,6 @@ class VisualReasoningEnv(MultiAgentEnv):
         return info
 
     def _pick_task(self, options: dict[str, Any]) -> Task:
-        assert self._tasks is not None
         task, task_id = options.pop("task", None), options.pop("task_id", None)
         if task is not None and task_id is not None:
             raise EnvUsageError("reset: give the option task or task_id, not both")
@@ -322,9 +322,3 @@ def _as_result(agent: str, action: Any) -> ToolResult:
     if isinstance(action, str | Turn):
         return ToolResult(action.text if isinstance(action, Turn) else str(action))
     raise EnvUsageError(f"{agent}: expected ToolResult, str or Turn as action, got {type(action).__name__}")
-
-
-def _open(dataset: str, split: str) -> Any:
-    from envs.datasets.store import open_task_set
-
-    return open_task_set(dataset, split)
