@@ -224,17 +224,19 @@ def test_a_full_disk_is_a_named_error_and_costs_only_the_batch(tmp_path: Path) -
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     writer = TrajectoryWriter(tmp_path, 0)
     try:
-        writer.write([make(0)])
-        resource.setrlimit(resource.RLIMIT_FSIZE, (writer.path.stat().st_size + 2000, old[1]))
-        with pytest.raises(TrajectoryLogError, match=r"episodes-000-000\.arrows.*EFBIG"):
-            writer.write([make(1)])
-        assert read_trajectories(tmp_path)["episode_id"].to_pylist() == ["e0"]
+        for number in range(2):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (writer.path.stat().st_size + 2000, old[1]))
+            with pytest.raises(TrajectoryLogError, match=r"\.arrows.*EFBIG"):
+                writer.write([make(number)])
+            assert read_trajectories(tmp_path)["episode_id"].to_pylist() == [f"e{n}" for n in range(number)]
+            resource.setrlimit(resource.RLIMIT_FSIZE, old)
+            writer.write([make(number)])  # there is room again: the batch is repeated
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, handler)
-    writer.write([make(1)])  # there is room again: the batch may be repeated
     writer.close()
     assert read_trajectories(tmp_path)["episode_id"].to_pylist() == ["e0", "e1"]
+    assert find_image(tmp_path, CHART.hash) == CHART
 
 
 def test_a_really_full_file_system(tmp_path: Path) -> None:

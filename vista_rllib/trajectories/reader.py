@@ -129,12 +129,12 @@ def _stream(file: Path, schema: pa.Schema, cut: set[Path] | None = None) -> Iter
             with pa.ipc.open_stream(source) as stream:
                 _check(file, stream.schema, schema)
                 for batch in stream:
-                    count += 1
+                    count += batch.num_rows
                     yield batch.select(schema.names)
         except (pa.ArrowInvalid, OSError) as error:
             if cut is not None:
                 cut.add(file)
-            _log.warning("%s: cut short after %d whole batches, which are kept (%s)", file, count, error)
+            _log.warning("%s: cut short; the %d rows before the cut are kept (%s)", file, count, error)
 
 
 def _check(file: Path, found: pa.Schema, wanted: pa.Schema) -> None:

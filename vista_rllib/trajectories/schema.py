@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, compress
 from typing import Any
 
 import numpy as np
@@ -296,42 +297,33 @@ def _transcripts(episodes: Sequence[Mapping[str, Transcript]]) -> pa.Array:
     """list<TRANSCRIPT_TYPE>, one list per episode."""
     agents = [(agent_id, transcript) for episode in episodes for agent_id, transcript in episode.items()]
     values = [transcript for _, transcript in agents]
-    token_offsets = _offsets([len(transcript) for transcript in values])
-    image_offsets = _offsets([len(transcript.images) for transcript in values])
+    tokens = _offsets([len(transcript) for transcript in values])
+    images = _offsets([len(transcript.images) for transcript in values])
+    count = tokens[-1].as_py()
+    sampled = np.frombuffer(b"".join(bytes(t.sampled) for t in values), np.bool_)
 
-    def flat(offsets: pa.Array, lists: Iterable[Sequence[Any]], to_array: Callable[[list[Any]], pa.Array]) -> pa.Array:
-        parts: list[Any] = []
-        for part in lists:
-            parts += part
-        return pa.ListArray.from_arrays(offsets, to_array(parts))
+    def where_sampled(lists: Iterable[Sequence[Any]], kind: type, otherwise: float) -> pa.Array:
+        # Most tokens are observed, and have no value of their own: only the others are taken out of the lists.
+        filled = np.full(count, otherwise, kind)
+        picked = chain.from_iterable(compress(part, t.sampled) for part, t in zip(lists, values, strict=True))
+        filled[sampled] = np.fromiter(picked, kind, int(sampled.sum()))
+        return pa.array(filled)
 
-    fields = [
-        pa.array([agent_id for agent_id, _ in agents], pa.string()),
-        flat(token_offsets, (t.token_ids for t in values), _int32),
-        flat(token_offsets, (t.sampled for t in values), _bools),
-        flat(token_offsets, (t.logps for t in values), _float32),
-        flat(token_offsets, (t.versions for t in values), _int32),
-        flat(image_offsets, (_hashes(t.images) for t in values), _strings),
-        flat(image_offsets, (t.image_tokens for t in values), _int32),
+    fields = {
+        "agent_id": pa.array([agent_id for agent_id, _ in agents], pa.string()),
+        "token_ids": (tokens, np.fromiter(chain.from_iterable(t.token_ids for t in values), np.int32, count)),
+        "sampled": (tokens, sampled),
+        "logps": (tokens, where_sampled((t.logps for t in values), np.float32, 0.0)),
+        "versions": (tokens, where_sampled((t.versions for t in values), np.int32, -1)),
+        "images": (images, pa.array([image.hash for t in values for image in t.images], pa.string())),
+        "image_tokens": (images, pa.array([number for t in values for number in t.image_tokens], pa.int32())),
+    }
+    arrays = [
+        pa.ListArray.from_arrays(field[0], pa.array(field[1])) if isinstance(field, tuple) else field
+        for field in fields.values()
     ]
-    structs = pa.StructArray.from_arrays(fields, fields=list(TRANSCRIPT_TYPE))
+    structs = pa.StructArray.from_arrays(arrays, fields=list(TRANSCRIPT_TYPE))
     return pa.ListArray.from_arrays(_offsets([len(episode) for episode in episodes]), structs)
-
-
-def _int32(values: list[int]) -> pa.Array:
-    return pa.array(np.asarray(values, np.int32))
-
-
-def _float32(values: list[float]) -> pa.Array:
-    return pa.array(np.fromiter(values, np.float32, len(values)))  # half the time of pa.array on a list
-
-
-def _bools(values: list[bool]) -> pa.Array:
-    return pa.array(np.frombuffer(bytes(values), np.bool_))
-
-
-def _strings(values: list[str]) -> pa.Array:
-    return pa.array(values, pa.string())
 
 
 def _offsets(lengths: Sequence[int]) -> pa.Array:

@@ -25,14 +25,17 @@ class StreamFile:
         """Creates `path`, which must not exist. Raises `TrajectoryLogError` naming it and the errno."""
         self.path = path
         self._memory = io.BytesIO()
-        self._stream = pa.ipc.new_stream(self._memory, schema, options=pa.ipc.IpcWriteOptions(compression=compression))
+        self._stream = pa.ipc.new_stream(
+            self._memory, schema, options=pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
+        )
         try:
             self._file = path.open("xb", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise log_error(path, error) from error
         self._length = 0
-        self._flush()
+        # Arrow writes the schema with the first batch. An empty one now, so that no later failure can lose it.
+        self.append(pa.RecordBatch.from_arrays([pa.array([], column.type) for column in schema], schema=schema))
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Writes one batch. Raises `TrajectoryLogError`; what was written before stays readable."""
@@ -49,20 +52,22 @@ class StreamFile:
                 self._file.close()
 
     def _flush(self) -> None:
-        data = memoryview(self._memory.getvalue())
-        self._memory.seek(0)
-        self._memory.truncate()
+        """Moves what Arrow wrote to memory into the file, or leaves the file as it was."""
         written = 0
         try:
-            while written < len(data):
-                written += self._file.write(data[written:]) or 0
+            with self._memory.getbuffer() as data:
+                while written < len(data):
+                    written += self._file.write(data[written:]) or 0
         except OSError as error:
             # Half a batch would end the file for readers. Should the truncation fail too, they stop before the half.
             with contextlib.suppress(OSError):
                 self._file.truncate(self._length)
                 self._file.seek(self._length)
             raise log_error(self.path, error) from error
-        self._length += len(data)
+        finally:
+            self._memory.seek(0)
+            self._memory.truncate()
+        self._length += written
 
 
 def is_open_elsewhere(path: Path) -> bool:

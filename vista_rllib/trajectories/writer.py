@@ -38,7 +38,8 @@ class TrajectoryWriter:
         restart = len(list(self.folder.glob(f"{EPISODES}-{worker_index:03d}-*{SUFFIX}")))
         while (path := self._path(EPISODES, restart)).exists() or self._path(IMAGES, restart).exists():
             restart += 1
-        self._episodes = StreamFile(path, SCHEMA, "zstd")
+        # Quick here, small after compaction.
+        self._episodes = StreamFile(path, SCHEMA, "lz4")
         # Encoded images do not compress further.
         self._images = StreamFile(self._path(IMAGES, restart), IMAGE_SCHEMA, None)
         self._seen: set[str] = set()
