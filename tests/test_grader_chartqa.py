@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -294,3 +296,19 @@ def test_a_number_matches_itself_however_it_is_written(number: int) -> None:
         assert ROBUST(written, gold).correct, written
     if not 1900 <= number <= 2100:
         assert not ROBUST(str(number * 2 + 1), gold).correct
+
+
+def test_released_labels_match_themselves_and_robust_differs_from_strict_only_as_documented(shared_data: Path) -> None:
+    files = sorted((shared_data / "chartqa" / "ChartQA Dataset").glob("*/*.json"))
+    labels = sorted({str(record["label"]) for file in files for record in json.loads(file.read_text())})
+    assert len(labels) > 200
+    for label in labels:
+        gold = task(label)
+        assert STRICT(label, gold).correct
+        for written in (label, f"{label}.", f"The answer is {label}.", rf"\boxed{{{label}}}", label.upper()):
+            assert ROBUST(written, gold).correct, written
+    for gold in labels:
+        for answer in labels:
+            strict, robust = STRICT(answer, task(gold)).correct, ROBUST(answer, task(gold)).correct
+            if strict != robust:  # only years, which the official rule grades within 5 %
+                assert strict and gold.isdigit() and 1900 <= int(gold) <= 2100, (gold, answer)

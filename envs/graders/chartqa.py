@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from envs.grade import Grade, Grader, Mode
 from envs.graders.numbers import SCALE_NAMES, Quantity, parse_quantity, plain_number
@@ -82,8 +83,7 @@ def _strict(answer: str, gold: str, question: str, tolerance: float) -> tuple[bo
     return answer.lower() == gold.lower(), answer, "exact text"
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """One text, read once: `text` extracted, `folded` for comparison, `quantity` if it is a number."""
 
     text: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SCALES = {
     **dict.fromkeys(("k", "K", "thousand", "thousands"), 1e3),
@@ -51,8 +51,7 @@ _YEAR = re.compile(r"19[0-9]{2}|20[0-9]{2}|2100")
 _DIGIT = re.compile(r"[0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """Attributes:
     mantissa: the number as written, before percent and magnitude.
     scale: what the magnitude word multiplies by; 1 without one.
