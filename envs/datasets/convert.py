@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from envs.datasets import embedded
 from envs.datasets.registry import DatasetError, ReadRequest, Skip, get_dataset
 from envs.datasets.task_set_writer import TaskSetWriter
 from envs.task import Task
@@ -81,9 +80,11 @@ def convert(
         TaskSetError: `out` cannot be written or is there already.
     """
     if name == "embedded" and source is None:
+        from envs.datasets.embedded import build_release  # matplotlib and pandas, which nothing else here needs
+
         with tempfile.TemporaryDirectory(prefix="vista-embedded-") as folder:
             release = Path(folder)
-            embedded.build_release(
+            build_release(
                 release, limit, on_progress and (lambda done, total: on_progress("drawing charts", done, total))
             )
             return convert(name, release, out, split=split, limit=limit, strict=strict, overwrite=overwrite,

@@ -10,28 +10,15 @@ import csv
 import io
 import json
 import random
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 
-from envs.datasets import chartqa
 from envs.datasets.embedded_charts import HEIGHT, WIDTH, draw, render
 from envs.datasets.embedded_questions import Question, questions_for
 from envs.datasets.embedded_spec import ChartSpec
 from envs.datasets.embedded_specs import published_specs, sample_tables
-from envs.datasets.registry import ReadRequest, Skip, register_dataset
-from envs.task import Task
 
-__all__ = ["VERSION", "ChartSpec", "Question", "build_release", "questions_for", "render", "sample_tables"]
-
-VERSION = f"1-mpl{version('matplotlib')}-vega{version('vega_datasets')}"
-"""Changes whenever the set may: part of its cache folder's name."""
-
-
-@register_dataset("embedded", title="Embedded", layout="built in, no files needed", detect=lambda path: False)
-def read(request: ReadRequest) -> Iterator[Task | Skip]:
-    """Tasks of a folder that `build_release` wrote, ids `embedded-<split>-augmented-<n>`, dataset `chartqa`."""
-    yield from chartqa.read_as(request, "embedded")
+__all__ = ["ChartSpec", "Question", "build_release", "questions_for", "render", "sample_tables"]
 
 
 def build_release(folder: Path, limit: int | None = None, on_chart: Callable[[int, int], None] | None = None) -> None:

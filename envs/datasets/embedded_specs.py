@@ -53,7 +53,12 @@ def to_spec(table: Table, rng: random.Random) -> ChartSpec | None:
     columns = [[printed(v, decimals) for v in column] for column in table.values]
     rows = [i for i in range(len(table.labels)) if all(column[i] > 0 for column in columns)]
     labels = tuple({"University Farm": "Univ. Farm"}.get(table.labels[i], table.labels[i]) for i in rows)
-    if len(rows) < 3 or len(set(labels)) < len(labels) or max(map(len, labels)) > MAX_LABEL:
+    if (
+        max(map(max, columns)) > 9999
+        or len(rows) < 3
+        or len(set(labels)) < len(labels)
+        or max(map(len, labels)) > MAX_LABEL
+    ):
         return None
     values = tuple(tuple(column[i] for i in rows) for column in columns)
     for column in values:
@@ -92,7 +97,7 @@ def _kinds(spec: ChartSpec, share: bool) -> dict[Kind, float]:
     if slices:
         return {"pie": 0.9, "h_bar": 0.1}
     if not spec.temporal:
-        return {"h_bar": 0.35, "v_bar": 0.65} if upright else {"h_bar": 1.0}
+        return {"h_bar": 0.42, "v_bar": 0.58} if upright else {"h_bar": 1.0}
     apart = single or min(map(max, spec.values)) < max(map(min, spec.values))
     if not upright:
         return {}

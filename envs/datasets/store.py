@@ -13,8 +13,8 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from envs.datasets import embedded
 from envs.datasets.convert import OnProgress, convert
+from envs.datasets.embedded_dataset import embedded_version
 from envs.datasets.registry import detect_dataset
 from envs.datasets.task_set import TaskSet, is_task_set
 from envs.datasets.task_set_error import TaskSetError
@@ -43,7 +43,7 @@ def open_task_set(source: str | Path, split: str | None = None) -> TaskSet:
         TaskSetError: the task set is damaged, or has no such split.
     """
     if str(source) == "embedded":
-        return _cached("embedded", None, cache_folder() / f"embedded-{embedded.VERSION}", split)
+        return _cached("embedded", None, cache_folder() / f"embedded-{embedded_version()}", split)
     path = Path(source).expanduser().absolute()
     if is_task_set(path):
         return TaskSet.open(path, split)
