@@ -31,8 +31,8 @@ class EnvConfig(BaseModel):
 
     dataset: str = "embedded"
     """What `envs.datasets.store.open_task_set` opens: a name, or the folder of a converted or released dataset."""
-    split: str = "train"
-    """`train`, `val` or `test`."""
+    split: str | None = "train"
+    """`train`, `val` or `test`; None for all."""
     tasks: Mapping[str, Task] | None = Field(None, repr=False)
     """Tasks by id, used in place of `dataset` and `split`."""
     tools: tuple[str, ...] = ("chart_to_table", "calculator")

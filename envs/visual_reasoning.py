@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
@@ -81,7 +82,7 @@ class VisualReasoningEnv(MultiAgentEnv):
         self.config = EnvConfig.of(config)
         self.metadata = dict(self.metadata)  # RLlib's vector env writes into it
         given = tasks if tasks is not None else self.config.tasks
-        self._tasks = open_task_set(self.config.dataset, self.config.split) if given is None else given
+        self._tasks = _shared_task_set(self.config.dataset, self.config.split) if given is None else given
         self.task_ids = self._tasks.ids if isinstance(self._tasks, TaskSet) else tuple(self._tasks)
         if not self.task_ids:
             raise EnvUsageError(f"dataset {self.config.dataset!r}, split {self.config.split!r}: no tasks")
@@ -300,6 +301,12 @@ class VisualReasoningEnv(MultiAgentEnv):
             return self._tasks[task_id]
         except KeyError:
             raise EnvUsageError(f"reset: no task {task_id!r} in dataset {self.config.dataset!r}") from None
+
+
+@lru_cache(maxsize=8)
+def _shared_task_set(dataset: str, split: str | None) -> TaskSet:
+    """One open task set for all sub-envs of a process."""
+    return open_task_set(dataset, split)
 
 
 def _told(error: ModelError) -> Message:

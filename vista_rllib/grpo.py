@@ -62,7 +62,7 @@ class GRPO(Algorithm):
             TaskSetError: the task set cannot be opened.
         """
         super().setup(config)
-        ids, fingerprint = _tasks(default_config(str(self.config.env), self.config.env_config))
+        ids, fingerprint = tasks_of(default_config(str(self.config.env), self.config.env_config))
         log = LedgerLog(Path(self.config.ledger_path)) if self.config.ledger_path else None
         self._ledger = Ledger(ids, self.config.seed or 0, fingerprint, log)
         self._sync_weights()
@@ -241,7 +241,7 @@ class GRPO(Algorithm):
         self._sync_weights()
 
 
-def _tasks(env: EnvConfig) -> tuple[Sequence[str], str]:
+def tasks_of(env: EnvConfig) -> tuple[Sequence[str], str]:
     """(ids, fingerprint) of the tasks that an env hands out."""
     if env.tasks is not None:
         return tuple(env.tasks), ""

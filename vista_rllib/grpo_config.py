@@ -11,7 +11,7 @@ from ray.rllib.connectors.learner import LearnerConnectorPipeline
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from envs.registration import default_config
+from envs.registration import default_config, register_envs
 from envs.spaces import MessageSpace, ToolCallSpace, ToolResultSpace, TurnSpace
 from policies.tool import ToolModule
 from policies.vlm import VLMModule

@@ -242,7 +242,7 @@ class _Run:
         slot = self._slots[episode.id_] = _Slot(index, env, job, episode, time.perf_counter())
         try:
             with boundary("env"):
-                options = None if job.task_id is None else {"task_id": job.task_id}
+                options = None if job.task_id is None else {"task_id": job.task_id, "episode_id": episode.id_}
                 observations, infos = env.reset(seed=job.seed, options=options)
         except FaultError as error:
             self._void(slot, error.fault)

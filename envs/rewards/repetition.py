@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,16 +46,24 @@ class RepetitionDetector:
     def penalty(self, text: str) -> float:
         """-3, -2, -1.5 or 0: the most severe loop in `text`."""
         words = _WORD.findall(text.casefold())
+        spaced = _BLANK.sub(" ", text)
+        if not _can_loop(words, min(self.token_run, self.phrase_run)) and not _can_loop(spaced, self.char_run):
+            return 0.0
         ids = np.unique(np.array(words), return_inverse=True)[1] if words else np.empty(0, np.int64)
         if longest_run(ids, 1) >= self.token_run:
             return TOKEN_PENALTY
         ids = ids[np.diff(ids, prepend=-1) != 0]  # a word said twice is not a phrase
         if any(longest_run(ids, size) >= self.phrase_run for size in range(2, _MAX_PHRASE + 1)):
             return PHRASE_PENALTY
-        chars = np.frombuffer(_BLANK.sub(" ", text).encode("utf-32-le", "surrogatepass"), np.uint32)
+        chars = np.frombuffer(spaced.encode("utf-32-le", "surrogatepass"), np.uint32)
         if any(longest_run(chars, size) >= self.char_run for size in range(1, _MAX_CHARS + 1)):
             return CHAR_PENALTY
         return 0.0
+
+
+def _can_loop(items: Sequence[str], run: int) -> bool:
+    """Whether any item occurs often enough for a loop; most turns are ruled out by this."""
+    return len(items) >= run and max(Counter(items).values()) >= run
 
 
 def longest_run(items: np.ndarray, size: int) -> int:
