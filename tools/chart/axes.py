@@ -76,6 +76,21 @@ def find_value_axis(frame: Frame, labels: Sequence[Label]) -> ValueAxis | None:
     return best[2] if best else None
 
 
+def find_floor(frame: Frame, labels: Sequence[Label], axis: ValueAxis | None) -> float | None:
+    """Row of the plot's lower edge: the lowest long ruled line with words below it, else the lowest tick.
+
+    Gridlines and frames of the page are no floor: they have no words close below.
+    """
+    dark = frame.pixels.max(axis=2) < 215
+    long_rows = np.flatnonzero(dark.mean(axis=1) > 0.45)
+    lowest_tick = max((tick.y for tick in axis.ticks), default=0.0) if axis else 0.0
+    for row in long_rows[::-1]:
+        close = [label for label in labels if row < label.y and label.box[1] < row + 16]
+        if close and row >= lowest_tick - 3:
+            return float(row)
+    return lowest_tick if axis else None
+
+
 def axis_through(points: Sequence[tuple[float, float]], zero: float | None = None) -> ValueAxis | None:
     """A scale through (row, value) points, for charts without ticks.
 

@@ -39,7 +39,7 @@ def find_categories(
         bottom: row of the plot's lower edge.
         centres: columns of the categories when the marks tell them; otherwise the labels themselves do.
     """
-    zone = [label for label in labels if label.box[1] >= bottom - 4 and any(c.isalnum() for c in label.text)]
+    zone = [label for label in labels if label.y >= bottom + 3 and any(c.isalnum() for c in label.text)]
     zone, title = _without_title(frame, zone, centres)
     if not zone:
         return CategoryAxis(("",) * len(centres or ()), tuple(centres or ()), title)

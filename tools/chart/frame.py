@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -85,8 +86,8 @@ class Frame:
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:
-        """Every word with its place in the frame."""
-        return tuple(self._label(word) for word in self.words)
+        """Every word with its place in the frame. Neighbouring tick labels read as one word are taken apart."""
+        return tuple(self._label(part) for word in self.words for part in split_word(word))
 
     def _label(self, word: Word) -> Label:
         points = [self.to_frame(*point) for point in word.quad]
@@ -94,3 +95,46 @@ class Frame:
         start, end = (xs[0] + xs[3]) / 2, (xs[1] + xs[2]) / 2
         box = (min(xs), min(ys), max(xs), max(ys))
         return Label(word, box, (start, (box[0] + box[2]) / 2, end), parse_number(word.text))
+
+
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_RUN_TOGETHER = re.compile(rf"^({_MONTH})(\d)")
+_CONFUSIONS = (
+    (re.compile(r"\b(?:Us|uS)\b|\bus(?= dollar)"), "US"),
+    (re.compile(r"\bl(?=[bcdfghjkmnpqrstvwxz][a-z])|\bl(?=owa\b)"), "I"),
+)
+"""What OCR makes of capital letters, where no English word is meant: `Us dollars`, `lndia`, `lowa`."""
+_TICKS = (
+    re.compile(r"(?:1[6-9]|20)\d\d\*?"),
+    re.compile(rf"{_MONTH}\.? ?\d{{1,4}}"),
+    re.compile(_MONTH),
+    re.compile(r"\d\d:\d\d"),
+    re.compile(r"[-$]?\d+(?:\.\d+)?%"),
+)
+
+
+def split_word(word: Word) -> list[Word]:
+    """Takes words such as `2010 2011` or `Jun 22 Jun 23` apart, and puts back the space of `Jul1`."""
+    text = _RUN_TOGETHER.sub(r"\1 \2", word.text)
+    for wrong, right in _CONFUSIONS:
+        text = wrong.sub(right, text)
+    for tick in _TICKS:
+        parts = list(tick.finditer(text))
+        if len(parts) > 1 and not tick.sub("", text).strip(" |"):
+            return [_part(word, text, part.start() / len(text), part.end() / len(text)) for part in parts]
+    return [word if text == word.text else replace(word, text=text)]
+
+
+def _part(word: Word, text: str, start: float, end: float) -> Word:
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = word.quad
+
+    def along(one: float, other: float, share: float) -> float:
+        return one + (other - one) * share
+
+    quad = (
+        (along(ax, bx, start), along(ay, by, start)),
+        (along(ax, bx, end), along(ay, by, end)),
+        (along(dx, cx, end), along(dy, cy, end)),
+        (along(dx, cx, start), along(dy, cy, start)),
+    )
+    return Word(text[round(start * len(text)) : round(end * len(text))], quad, word.confidence)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tools.chart.frame import Frame, Label
-from tools.chart.mark import Colour, Mark
+from tools.chart.frame import Box, Frame, Label
+from tools.chart.mark import Colour, Mark, is_grey
+from tools.chart.number import FOREIGN
 
 FURNITURE = re.compile(
     r"statista|additional information|show source|collapse statistic|expand statistic|zoomable|select the range"
@@ -15,6 +16,8 @@ FURNITURE = re.compile(
     re.IGNORECASE,
 )
 """Page furniture around a chart: footers, buttons, credits."""
+FAINT = 215
+"""Paler marks are gridlines and stripes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ def without_furniture(labels: Sequence[Label], width: int) -> list[Label]:
 
 def find_legend(frame: Frame, labels: Sequence[Label], marks: Iterable[Mark]) -> list[LegendEntry]:
     """Legend entries in reading order. `frame` must be upright."""
-    small = [mark for mark in marks if mark.width >= 3 and mark.fill >= 0.4]
+    small = [mark for mark in marks if mark.width >= 5 and mark.fill >= 0.2 and mark.area >= 12]
+    small = [mark for mark in small if min(mark.colour) <= FAINT]
     found: list[tuple[Label, Mark]] = []
     for label in labels:
-        if abs(label.word.angle) > 10 or not any(c.isalnum() for c in label.text):
+        if abs(label.word.angle) > 10 or not any(c.isalnum() for c in label.text) or FOREIGN.search(label.text):
             continue
-        marker = _marker_of(label, small)
+        others = [other.box for other in labels if other is not label]
+        marker = _marker_of(label, [mark for mark in small if not _is_ink(mark) or not _inside(mark, others)])
         if marker is not None:
             found.append((label, marker))
     found = _plausible(found)
@@ -62,23 +67,42 @@ def find_legend(frame: Frame, labels: Sequence[Label], marks: Iterable[Mark]) ->
             if id(other) not in taken and abs(other.box[0] - label.box[0]) <= 4 and -0.4 * height < gap < 0.5 * height:
                 lines.append(other)
                 taken.add(id(other))
-        name = " ".join(line.text for line in lines)
-        entries.append(LegendEntry(name, marker.colour, tuple(lines), marker))
+        entries.append(LegendEntry(_name(lines, marker), marker.colour, tuple(lines), marker))
     return sorted(entries, key=lambda entry: (round(entry.labels[0].y / 8), entry.labels[0].box[0]))
 
 
+def _inside(mark: Mark, boxes: Sequence[Box]) -> bool:
+    return any(box[0] <= mark.x <= box[2] and box[1] <= mark.y <= box[3] for box in boxes)
+
+
+def _is_ink(mark: Mark) -> bool:
+    """Whether a mark may be a piece of a glyph, by its colour."""
+    return is_grey(mark.colour) and max(mark.colour) < 110
+
+
 def _marker_of(label: Label, marks: Sequence[Mark]) -> Mark | None:
+    """The largest mark left of a word, or at its left end when the OCR took the marker for a part of the word."""
     x1, y1, _, y2 = label.box
     height = y2 - y1
     near = []
     for mark in marks:
-        if mark.height > 1.35 * height or mark.width > 4.5 * height or abs(mark.y - label.y) > 0.4 * height:
+        if mark.height > 1.35 * height or mark.width > 4.5 * height or abs(mark.y - label.y) > 0.35 * height:
             continue
-        solid = mark.fill >= 0.7 and mark.width >= 0.45 * height and mark.height >= 0.4 * height
-        limit = x1 + (1.1 * height if solid else 0.2 * height)
-        if x1 - 1.3 * height <= mark.x2 <= limit and mark.x1 < x1 + 0.3 * height:
+        inside = 0.3 if _is_ink(mark) else 0.7
+        limit = x1 + (0.2 if _is_ink(mark) else 2.2) * height
+        if x1 - 1.3 * height <= mark.x2 <= limit and mark.x1 < x1 + inside * height:
             near.append(mark)
     return max(near, key=lambda mark: mark.area, default=None)
+
+
+def _name(lines: Sequence[Label], marker: Mark) -> str:
+    """The series name; a short first token where the marker is was read from the marker."""
+    text = " ".join(line.text for line in lines)
+    head, _, rest = text.partition(" ")
+    inside = marker.x2 - lines[0].box[0] > 0.35 * lines[0].word.line_height
+    if not inside:
+        return text
+    return rest if rest and len(head) <= 2 else re.sub(r"^[IlTi|+]{1,2}(?=[A-Z][a-z])", "", text)
 
 
 def _plausible(found: list[tuple[Label, Mark]]) -> list[tuple[Label, Mark]]:
@@ -89,5 +113,6 @@ def _plausible(found: list[tuple[Label, Mark]]) -> list[tuple[Label, Mark]]:
     others = [item for item in found if item[0].number is None]
     colours = {mark.colour for _, mark in found}
     alike = max(m.width for _, m in found) - min(m.width for _, m in found) <= 3
-    level = len({round(label.y / 6) for label, _ in numbers}) == 1 or len({round(m.x1 / 4) for _, m in numbers}) == 1
+    rows, columns = [label.y for label, _ in numbers], [mark.x1 for _, mark in numbers]
+    level = max(rows) - min(rows) <= 6 or max(columns) - min(columns) <= 4
     return found if len(colours) == len(found) >= 2 and alike and level else others

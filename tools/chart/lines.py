@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from tools.chart.frame import Frame, Label
-from tools.chart.mark import Colour, is_grey
+from tools.chart.mark import Colour, Mark, is_grey, is_tint
 
 STROKE_TOLERANCE = 70
 """Largest channel difference of anti-aliased stroke pixels from the stroke's colour."""
@@ -52,7 +53,7 @@ def find_lines(
     colours: Sequence[Colour],
     labels: Sequence[Label],
     plot: tuple[float, float, float, float],
-    legend: Sequence[Colour],
+    legend: Sequence[Mark],
 ) -> list[Line]:
     """The lines of a chart, in the legend's order when there is one, else the most visible first.
 
@@ -61,21 +62,27 @@ def find_lines(
         colours: the chart's colours.
         labels: every word; the pixels of words are not strokes.
         plot: (x1, y1, x2, y2) of the plot area.
-        legend: colours of the legend's entries.
+        legend: the legend's markers: their colours are the series, their pixels are not strokes.
     """
     x1, y1, x2, y2 = (round(v) for v in plot)
     x1, y1 = max(x1, 0), max(y1, 0)
     area = frame.pixels[y1:y2, x1:x2]
     if area.size == 0:
         return []
-    palette = list(legend) or list(colours)
-    everything = np.array([*colours, (255, 255, 255), *legend], dtype=np.int16)
+    palette = [mark.colour for mark in legend] or _without_tints(colours)
+    everything = np.array([*colours, (255, 255, 255), *palette], dtype=np.int16)
     distance = np.abs(area[:, :, None, :].astype(np.int16) - everything[None, None]).max(axis=3)
     nearest, gap = distance.argmin(axis=2), distance.min(axis=2)
-    text = _text_mask(frame, labels)[y1:y2, x1:x2]
+    hidden = _text_mask(frame, labels)
+    for mark in legend:
+        hidden[max(0, int(mark.y1) - 3) : int(mark.y2) + 3, max(0, int(mark.x1) - 3) : int(mark.x2) + 3] = True
+    text = hidden[y1:y2, x1:x2]
     lines = []
     for colour in palette:
-        same = [i for i, other in enumerate(everything) if max(abs(int(a) - b) for a, b in zip(other, colour)) <= 30]
+        same = np.flatnonzero(np.abs(everything - np.array(colour, dtype=np.int16)).max(axis=1) <= 30)
+        if not legend:
+            tints = [i for i, other in enumerate(colours) if is_tint(other, colour) and not is_grey(other)]
+            same = np.union1d(same, tints)
         mask = np.isin(nearest, same) & (gap <= STROKE_TOLERANCE)
         clear = mask & ~text
         coverage = clear.any(axis=0).mean()
@@ -84,9 +91,30 @@ def find_lines(
         full = np.zeros(frame.pixels.shape[:2], dtype=bool)
         full[y1:y2, x1:x2] = clear
         lines.append((coverage, Line(colour, full)))
-    if not legend:
-        lines.sort(key=lambda item: -item[0])
-    return [line for _, line in lines]
+    if legend:
+        return [line for _, line in lines]
+    coloured = [item for item in lines if not is_grey(item[1].colour)]
+    lines = coloured or lines
+    distinct: list[Line] = []
+    for _, line in sorted(lines, key=lambda item: (-item[0], -item[1].mask.sum())):
+        if not any(_hugs(line, other) for other in distinct):
+            distinct.append(line)
+    return distinct
+
+
+def _hugs(line: Line, other: Line) -> bool:
+    """Whether a "line" is only the blurred edge of another one."""
+    edge = cv2.dilate(other.mask.astype(np.uint8), np.ones((7, 5), np.uint8)).astype(bool)
+    return bool(edge[line.mask].mean() > 0.8)
+
+
+def _without_tints(colours: Sequence[Colour]) -> list[Colour]:
+    """Colours that are not paler versions of a more frequent colour."""
+    kept: list[Colour] = []
+    for colour in sorted(colours, key=sum):
+        if is_grey(colour) or not any(is_tint(colour, other) for other in kept if not is_grey(other)):
+            kept.append(colour)
+    return kept
 
 
 def _is_ruled(mask: np.ndarray) -> bool:
@@ -104,8 +132,7 @@ def _text_mask(frame: Frame, labels: Sequence[Label]) -> np.ndarray:
     mask = np.zeros(frame.pixels.shape[:2], dtype=bool)
     for label in labels:
         x1, y1, x2, y2 = (max(0, round(v)) for v in label.box)
-        shown = frame.pixels[y1:y2, x1:x2]
-        dark = (shown.max(axis=2) < 120) if shown.size else None
-        if dark is not None:
-            mask[y1:y2, x1:x2] |= dark & ((shown.max(axis=2).astype(int) - shown.min(axis=2)) < 30)
+        shown = frame.pixels[y1:y2, x1:x2].astype(int)
+        if shown.size:
+            mask[y1:y2, x1:x2] |= shown.max(axis=2) - shown.min(axis=2) < 30
     return mask

@@ -106,3 +106,13 @@ def marks_of(pixels: np.ndarray, colour: Colour, min_area: int = 6) -> list[Mark
 def is_grey(colour: Colour) -> bool:
     """Whether the three channels are about equal."""
     return max(colour) - min(colour) <= 12
+
+
+def is_tint(colour: Colour, strong: Colour) -> bool:
+    """Whether a colour is `strong` mixed with white, as anti-aliased edges are."""
+    depth = [255 - c for c in strong]
+    if max(depth) < 20 or colour == strong:
+        return False
+    share = sum(d * (255 - c) for d, c in zip(depth, colour, strict=True)) / sum(d * d for d in depth)
+    off = max(abs((255 - c) - share * d) for d, c in zip(depth, colour, strict=True))
+    return 0.03 <= share < 0.97 and off <= 14

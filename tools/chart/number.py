@@ -10,6 +10,8 @@ _PATTERN = re.compile(
     r"(?P<before>[$€£¥]?)\s*(?P<sign>[-+]?)\s*(?P<currency>[$€£¥]?)\s*"
     r"(?P<digits>\d[\d\s,.']*|\.\d+)\s*(?P<after>%|[kKmMbB]n?|€|£)?\s*[*]*"
 )
+FOREIGN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]")
+"""CJK characters: never part of a number, but what an OCR engine makes of marks beside one."""
 _THOUSANDS = re.compile(r"\d{1,3}(?:[\s,']\s?\d{3})+")
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9}
 
@@ -31,7 +33,7 @@ class Number:
 
 def parse_number(text: str) -> Number | None:
     """The number that `text` is, None when it is anything else (a year range, a label with digits in it)."""
-    candidate = text.strip().strip("()")
+    candidate = FOREIGN.sub("", text).strip().strip("()")
     if not candidate or not any(c.isdigit() for c in candidate):
         return None
     match = _PATTERN.fullmatch(candidate.translate(_CONFUSED) if _mostly_digits(candidate) else candidate)

@@ -14,7 +14,7 @@ from tools.chart.mark import Colour, colour_mask
 
 SAMPLES = 1440
 """Directions sampled around the centre."""
-MIN_SHARE = 0.004
+MIN_SHARE = 0.007
 """Smaller runs of colour are edges between sectors."""
 
 
@@ -44,15 +44,6 @@ class Pie:
     radius: float
     sectors: tuple[Sector, ...]
 
-    def sector_at(self, x: float, y: float) -> int:
-        """Index of the sector in the direction of a point."""
-        angle = math.degrees(math.atan2(self.y - y, x - self.x)) % 360
-        gaps = []
-        for sector in self.sectors:
-            off = abs((angle - sector.angle + 180) % 360 - 180)
-            gaps.append(max(0.0, off - 180 * sector.share) + 1e-3 * off)
-        return int(np.argmin(gaps))
-
 
 def find_pie(frame: Frame, colours: Sequence[Colour], labels: Sequence[Label]) -> Pie | None:
     """The pie of a chart, None when there is no filled circle with at least two colours."""
@@ -78,8 +69,7 @@ def find_pie(frame: Frame, colours: Sequence[Colour], labels: Sequence[Label]) -
 def _circle(frame: Frame, colours: Sequence[Colour]) -> tuple[float, float, float] | None:
     mask = np.zeros(frame.pixels.shape[:2], dtype=np.uint8)
     for colour in colours:
-        if max(colour) > 60 or len(colours) < 3:
-            mask |= colour_mask(frame.pixels, colour)
+        mask |= cv2.morphologyEx(colour_mask(frame.pixels, colour), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:

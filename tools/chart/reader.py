@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tools.chart.axes import ValueAxis, axis_through, find_value_axis
+from tools.chart.axes import ValueAxis, axis_through, find_floor, find_value_axis
 from tools.chart.bars import BarSet, find_bars, group_bars, series_colours
 from tools.chart.categories import CategoryAxis, fill_years, find_categories
 from tools.chart.frame import Frame, Label
@@ -19,7 +19,7 @@ from tools.chart.pies import find_pie
 from tools.chart.sectors import read_pie
 from tools.chart.table import LABEL, VALUE, ChartTable
 from tools.chart.text import Word
-from tools.chart.title import find_title, find_y_title
+from tools.chart.title import find_title, find_y_title, joined
 from tools.chart.values import Place, assign_values, repaired, tolerance_of
 from tools.errors import ToolInputError
 
@@ -40,6 +40,8 @@ def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
     pie = find_pie(frame, colours, labels)
     marks = [mark for colour in colours for mark in marks_of(pixels, colour)]
     legend = find_legend(frame, labels, marks)
+    if pie is not None and len(legend) < len(pie.sectors) - 1:
+        legend = []
     named = {id(label) for entry in legend for label in entry.labels}
     labels = [label for label in labels if id(label) not in named]
     if pie is not None:
@@ -54,7 +56,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
     frame = bars.frame
     words = {id(label.word) for label in labels}
     labels = [label for label in frame.labels if id(label.word) in words]
-    axis = find_value_axis(frame, [l for l in labels if not _on_bars(l, bars)])
+    axis = find_value_axis(frame, [label for label in labels if not _on_bars(label, bars)])
     labels = _without(labels, axis.ticks if axis else ())
     baseline = _zero_row(bars, axis)
     colour_of = series_colours(bars, [entry.colour for entry in legend])
@@ -64,7 +66,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
     if axis:
         bottom = max(bottom, min(max(tick.y for tick in axis.ticks), frame.height - 1.0))
     categories = find_categories(frame, labels, bottom, centres)
-    title = find_title(frame, labels, min(bar.y1 for bar in bars.bars))
+    heading = find_title(frame, labels, min(bar.y1 for bar in bars.bars))
     order = _series_order(colour_of.values(), legend, bars)
     single = len(order) == 1 or (max(len(group) for group in groups) == 1 and not legend)
     places, cells = [], []
@@ -72,7 +74,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
         for colour, bar in group.items():
             places.append(_place(bar, bars, axis, baseline))
             cells.append((row, 0 if single else order.index(colour)))
-    inside = [label for label in labels if label.box[1] < bottom + 2 and label.text != (title or "")]
+    inside = [label for label in labels if label.y < bottom and label not in heading]
     values, printed, numbers = _values(places, inside, axis, baseline)
     grid = [["" for _ in range(1 if single else len(order))] for _ in groups]
     for (row, column), value in zip(cells, values, strict=True):
@@ -90,7 +92,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
         type="h_bar" if frame.turned else "v_bar",
         columns=(_header(categories, frame), *names),
         rows=tuple((name, *cells) for name, cells in rows),
-        title=title,
+        title=joined(heading),
         unit=_unit([*numbers, *_tick_numbers(axis)]),
         x_axis=value_title if frame.turned else categories.title,
         y_axis=categories.title if frame.turned else value_title,
@@ -104,30 +106,27 @@ def _read_lines(
 ) -> ChartTable:
     axis = find_value_axis(frame, labels)
     labels = _without(labels, axis.ticks if axis else ())
-    if axis is None:
+    bottom = find_floor(frame, labels, axis)
+    if bottom is None:
         raise ToolInputError("no bar, line or pie chart with labelled values was recognised in this image")
-    bottom = max(tick.y for tick in axis.ticks)
-    top = min(tick.y for tick in axis.ticks)
-    categories = find_categories(frame, labels, bottom + 3)
+    heading = find_title(frame, labels, bottom)
+    below = max((label.box[3] for label in heading), default=0.0)
+    top = max(below, min(tick.y for tick in axis.ticks) - 25) if axis else below
+    categories = find_categories(frame, labels, bottom)
     if not categories.centres:
         raise ToolInputError("no labels were found below the chart's axis")
-    left = min(categories.centres[0], max(tick.box[2] for tick in axis.ticks) + 4)
-    slack = 0.5 * (categories.centres[-1] - categories.centres[0]) / max(1, len(categories.centres) - 1)
-    if left > categories.centres[0]:
-        left = categories.centres[0]
-    right = min(frame.width, categories.centres[-1] + min(slack, 12))
-    plot = (max(left, categories.centres[0] - 12), top - 25, right, bottom + 6)
-    lines = find_lines(frame, colours, labels, plot, [entry.colour for entry in legend])
+    right = min(frame.width, categories.centres[-1] + 12)
+    plot = (categories.centres[0] - 12, top, right, bottom - 1)
+    lines = find_lines(frame, colours, labels, plot, [entry.marker for entry in legend])
     if not lines:
         raise ToolInputError("no bars, lines or sectors were found in this image")
-    title = find_title(frame, labels, top)
-    inside = [label for label in labels if label.box[1] < bottom + 3 and label.text != (title or "")]
+    inside = [label for label in labels if label.y < bottom and label not in heading]
     places, cells = [], []
     for column, line in enumerate(lines):
         for row, x in enumerate(categories.centres):
             y = line.row_at(x)
             if y is not None:
-                places.append(Place(x, y - 4, y + 4, 10.0, axis.value(y)))
+                places.append(Place(x, y - 4, y + 4, 10.0, axis.value(y) if axis else None))
                 cells.append((row, column))
     values, printed, numbers = _values(places, inside, axis, None)
     grid = [["" for _ in lines] for _ in categories.centres]
@@ -139,7 +138,7 @@ def _read_lines(
         type="line",
         columns=(_header(categories, frame), *names),
         rows=tuple((name, *cells) for name, cells in zip(fill_years(categories.names), grid, strict=True)),
-        title=title,
+        title=joined(heading),
         unit=_unit([*numbers, *_tick_numbers(axis)]),
         x_axis=categories.title,
         y_axis=find_y_title(labels, frame),
@@ -167,16 +166,23 @@ def _values(
     numbers = [number for number in found if number is not None]
     decimals = max((len(n.text.partition(".")[2]) for n in numbers), default=6)
     cells = []
+    whole = axis is not None and _look_whole(places, axis.resolution)
     for place, number in zip(places, found, strict=True):
         if number is not None:
             cells.append(number.text)
-        elif place.estimate is not None:
-            cells.append(format_value(place.estimate, axis.resolution if axis else 1.0))
+        elif place.estimate is not None and axis is not None:
+            cells.append(format_value(place.estimate, 2.0 if whole else axis.resolution))
         elif axis is not None and not place.inside:
             cells.append(format_value(axis.value(place.top), max(axis.resolution, 0.3 * 10.0**-decimals)))
         else:
             cells.append("")
     return cells, 2 * len(numbers) >= len(places) > 0, numbers
+
+
+def _look_whole(places: Sequence[Place], resolution: float) -> bool:
+    """Whether every measured value is a whole number up to a pixel: then the chart most likely shows counts."""
+    values = [place.estimate for place in places if place.estimate is not None]
+    return len(values) >= 3 and all(abs(value - round(value)) <= min(1.6 * resolution, 0.3) for value in values)
 
 
 def _place(bar: Mark, bars: BarSet, axis: ValueAxis | None, baseline: float) -> Place:

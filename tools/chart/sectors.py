@@ -6,31 +6,27 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
 from tools.chart.frame import Frame, Label
 from tools.chart.legend import LegendEntry
 from tools.chart.mark import colour_distance
 from tools.chart.number import Number, format_value, parse_number
 from tools.chart.pies import Pie
 from tools.chart.table import LABEL, VALUE, ChartTable
-from tools.chart.title import find_title
+from tools.chart.title import find_title, joined
 
-_SHARE = re.compile(r"[-–:;,(]?\s*\(?([<>]?\s*[\d][\d ,.]*\s*%)\)?\s*$")
+_VALUE = re.compile(r"(?:^|[\s:;,(–-]|(?<=[A-Za-z]))\(?([<>]?\s*[$€£]?\d[\d ,.]*\s*%|[$€£]?\d[\d,.]*)\)?\s*$")
+"""A share or an amount at the end of a sector's label."""
 
 
 def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartTable:
     """The table of a pie: one row per sector, in reading order of the legend or clockwise from the top."""
-    title = find_title(frame, labels, pie.y - pie.radius)
-    texts: list[list[Label]] = [[] for _ in pie.sectors]
+    heading = find_title(frame, labels, pie.y - pie.radius)
+    near = [label for label in labels if label not in heading and _is_near(label, pie)]
+    texts = _by_sector(near, pie)
     numbers: list[Number | None] = [None] * len(pie.sectors)
-    for label in labels:
-        distance = math.dist((label.x, label.y), (pie.x, pie.y))
-        nearest_x = min(max(pie.x, label.box[0]), label.box[2])
-        reach = math.dist((nearest_x, label.y), (pie.x, pie.y))
-        if title and label.text in title:
-            continue
-        if reach > 1.75 * pie.radius or distance < 0.12 * pie.radius:
-            continue
-        texts[pie.sector_at(label.x, label.y)].append(label)
     names: list[str] = []
     for index, sector in enumerate(pie.sectors):
         name, number = _split(texts[index])
@@ -41,9 +37,10 @@ def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[L
             numbers[index] = number or share
         names.append(name)
     printed = [number for number in numbers if number is not None]
+    scale, resolution = _scale(pie, numbers)
     rows = []
     for sector, name, number in zip(pie.sectors, names, numbers, strict=True):
-        value = number.text if number is not None else format_value(100 * sector.share, 0.1)
+        value = number.text if number is not None else format_value(scale * sector.share, resolution)
         rows.append((sector, (name.replace("|", "I"), value)))
     names_in_legend = [_split_text(entry.name)[0] for entry in legend]
     rows.sort(key=lambda item: _order(item[0].angle, item[1][0], names_in_legend))
@@ -51,11 +48,48 @@ def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[L
         type="pie",
         columns=(LABEL, VALUE),
         rows=tuple(row for _, row in rows),
-        title=title,
+        title=joined(heading),
         unit="%" if not printed or any(number.unit == "%" for number in printed) else None,
         printed_values=2 * len(printed) >= len(pie.sectors),
         colours=tuple("#{:02x}{:02x}{:02x}".format(*sector.colour) for sector, _ in rows),
     )
+
+
+def _is_near(label: Label, pie: Pie) -> bool:
+    x = min(max(pie.x, label.box[0]), label.box[2])
+    reach = math.dist((x, label.y), (pie.x, pie.y))
+    return reach <= 1.75 * pie.radius and math.dist((label.x, label.y), (pie.x, pie.y)) >= 0.12 * pie.radius
+
+
+def _by_sector(labels: Sequence[Label], pie: Pie) -> list[list[Label]]:
+    """The words of each sector. As many names (or numbers) as sectors, or fewer: at most one each."""
+    texts: list[list[Label]] = [[] for _ in pie.sectors]
+    for group in ([x for x in labels if x.number is None], [x for x in labels if x.number is not None]):
+        if len(group) > len(pie.sectors):
+            for label in group:
+                texts[int(np.argmin(_angles_off(label, pie)))].append(label)
+        elif group:
+            rows, columns = linear_sum_assignment(np.array([_angles_off(label, pie) for label in group]))
+            for row, column in zip(rows, columns, strict=True):
+                texts[int(column)].append(group[int(row)])
+    return texts
+
+
+def _angles_off(label: Label, pie: Pie) -> list[float]:
+    """Squared degrees between a word's nearest point and each sector; inside a sector hardly any."""
+    x = min(max(pie.x, label.box[0]), label.box[2])
+    angle = math.degrees(math.atan2(pie.y - label.y, x - pie.x)) % 360
+    off = [abs((angle - sector.angle + 180) % 360 - 180) for sector in pie.sectors]
+    return [max(0.0, o - 150 * s.share) ** 2 + o for o, s in zip(off, pie.sectors, strict=True)]
+
+
+def _scale(pie: Pie, numbers: Sequence[Number | None]) -> tuple[float, float]:
+    """Value of the whole circle and the resolution of a measured sector, from the printed values (else percent)."""
+    known = [(number, sector) for number, sector in zip(numbers, pie.sectors, strict=True) if number is not None]
+    share = sum(sector.share for _, sector in known)
+    whole = sum(number.value for number, _ in known) / share if share > 0.05 else 100.0
+    decimals = max((len(number.text.partition(".")[2]) for number, _ in known), default=1)
+    return whole, 0.6 * 10.0**-decimals
 
 
 def _order(angle: float, name: str, legend: Sequence[str]) -> tuple[float, float]:
@@ -64,20 +98,17 @@ def _order(angle: float, name: str, legend: Sequence[str]) -> tuple[float, float
 
 
 def _split(labels: Sequence[Label]) -> tuple[str, Number | None]:
-    """Joins a sector's words into its name and its number."""
-    name, number = "", None
-    for label in sorted(labels, key=lambda item: (round(item.y / 6), item.x)):
-        if label.number is not None and (number is None or label.number.unit == "%"):
-            number = label.number
-            continue
-        text, share = _split_text(label.text)
-        name = f"{name} {text}".strip()
-        number = number or share
-    return name, number
+    """Joins a sector's words into its name and its number: a number of its own, else one at the end of the name."""
+    ordered = sorted(labels, key=lambda item: (round(item.y / 6), item.x))
+    alone = [label for label in ordered if label.number is not None]
+    best = next((label for label in alone if label.number and label.number.unit == "%"), alone[-1] if alone else None)
+    if best is not None and len(ordered) > 1:
+        return " ".join(label.text for label in ordered if label is not best), best.number
+    return _split_text(" ".join(label.text for label in ordered))
 
 
 def _split_text(text: str) -> tuple[str, Number | None]:
-    match = _SHARE.search(text)
-    if match is None:
+    match = _VALUE.search(text)
+    if match is None or not text[: match.start()].strip():
         return text.strip(), None
     return text[: match.start()].strip(" -–:;,("), parse_number(match[1].lstrip("<> "))

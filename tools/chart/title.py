@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tools.chart.frame import Frame, Label
 
 
-def find_title(frame: Frame, labels: Sequence[Label], plot_top: float) -> str | None:
-    """The text above the plot, lines joined; None when there is none. `plot_top` is a row of the frame.
+def find_title(frame: Frame, labels: Sequence[Label], plot_top: float) -> tuple[Label, ...]:
+    """The lines of text above the plot; empty when there are none. `plot_top` is a row of the frame.
 
     For a turned frame the rows of the frame are the image's columns, so the highest word of the image is taken when
     it lies above every other word.
@@ -16,20 +16,20 @@ def find_title(frame: Frame, labels: Sequence[Label], plot_top: float) -> str | 
     flat = [label for label in labels if abs(label.word.angle) < 10 and label.number is None]
     flat = [label for label in flat if sum(c.isalpha() for c in label.text) >= 3]
     if not flat:
-        return None
+        return ()
     width = frame.height if frame.turned else frame.width
     first = min(flat, key=lambda label: label.word.box[1])
     height = first.word.line_height
     others = [label for label in labels if label is not first]
     if first.word.box[1] > 0.12 * (frame.width if frame.turned else frame.height):
-        return None
+        return ()
     if not 0.2 * width < first.word.centre[0] < 0.8 * width:
-        return None
+        return ()
     if not frame.turned and first.box[3] > plot_top + 2:
-        return None
+        return ()
     level = [label for label in others if abs(label.word.centre[1] - first.word.centre[1]) < 0.6 * height]
     if level:
-        return None
+        return ()
     lines = [first]
     for label in sorted(flat, key=lambda item: item.word.box[1]):
         x = label.word.centre[0]
@@ -37,7 +37,12 @@ def find_title(frame: Frame, labels: Sequence[Label], plot_top: float) -> str | 
         same = abs(label.word.line_height - height) <= 0.25 * height and abs(x - first.word.centre[0]) < 6
         if label not in lines and same and -0.3 * height < gap < 0.35 * height:
             lines.append(label)
-    return " ".join(label.text for label in lines)
+    return tuple(lines)
+
+
+def joined(lines: Sequence[Label]) -> str | None:
+    """One line of text, None for no lines."""
+    return " ".join(label.text for label in lines) or None
 
 
 def find_y_title(labels: Sequence[Label], frame: Frame) -> str | None:
