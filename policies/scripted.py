@@ -154,7 +154,7 @@ def _next_turn(episode: _Episode, offered: Collection[str]) -> str:
         return _answer(answer.rationale, str(answer.answer))
     if episode.computed:
         return _answer(f"The result is {episode.computed}.", episode.computed)
-    if CALCULATOR in offered and episode.computed is None:
+    if CALCULATOR in offered and episode.computed is None and chart:  # after a detour by `ocr` turns are short
         return _call(answer.rationale, CALCULATOR, expression=answer.expression)
     return _answer(_worked(answer), answer.answer)
 

@@ -105,9 +105,12 @@ def test_errors_stay_with_their_call(batch_size: int) -> None:
     assert isinstance(lost.error, Fault) and "0 results" in lost.error.message
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_tool_that_ends_its_thread_is_a_fault() -> None:
+def test_a_tool_that_ends_its_thread_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
     (result,) = run(module(), "exit")
+    for thread in threading.enumerate():
+        if thread.name == "tool:moody_test":
+            thread.join()
     assert isinstance(result.error, Fault) and result.error.kind == "ToolCrash"
 
 

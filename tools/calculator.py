@@ -40,6 +40,8 @@ _LOG10_2 = math.log10(2)
 Value: TypeAlias = Number | bool
 
 _REPLACED = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/", "^": "**", "∕": "/"})
+_GLUED = re.compile(r"(?<![\w.])[\d.]+(?!e[+-]?\d)[^\W\d_]", re.IGNORECASE)
+"""A number with a letter right behind it, as in `5x`; not the exponent of `1e5`."""
 _OPERAND_FOLLOWS = re.compile(r"\s*[\w.(]")
 
 
@@ -89,6 +91,8 @@ def _parse(expression: str) -> ast.expr:
     text = _plain_numbers(re.sub(r"[$€£¥]", "", text).strip().rstrip("=").strip())
     if not text:
         raise ToolInputError("the expression is empty")
+    if _GLUED.search(text):  # Python would warn on the terminal before it refuses
+        raise ToolInputError(f"cannot read the expression {text[:60]!r}")
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

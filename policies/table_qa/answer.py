@@ -213,7 +213,8 @@ class _Reading:
         """The label of the cell that holds a number given in the question."""
         columns = [match.index + 1 for match in self.columns] or list(range(1, len(self.table.columns)))
         rows = [match.index for match in self.rows] or list(range(len(self.table.rows)))
-        transposed = len(rows) < len(self.table.rows)
+        items_across = self.dated and not self.cues.when and len(self.table.columns) > 2
+        transposed = len(rows) < len(self.table.rows) or items_across
         best: tuple[float, _Entry] | None = None
         for row in rows:
             for column in columns:

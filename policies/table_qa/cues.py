@@ -25,7 +25,7 @@ _FIRST = re.compile(r"\b(?:ranks?|ranked|came(?: in)?|placed) first\b|\bnumber o
 _LAST = re.compile(r"\b(?:ranks?|ranked|came(?: in)?|placed) last\b")
 
 _YES_NO = re.compile(r"(?:is|are|was|were|does|do|did|has|have|had|can|could|will|would)\b")
-_LABEL_START = re.compile(r"\b(?:who|whom|whose|where|which|when|what year|which year)\b")
+_ASKED = re.compile(r"\b(who|whom|whose|where|which|what|how)\b")
 _SHOWN = re.compile(r"\bwhat (?:\w+ )+(?:(?:is|are|was|were) shown|does the (?:chart|graph) show) (?:for|in)\b")
 _WHAT_IS = re.compile(r"\bwhat (?:is|was|were|are|will be) (?:the )?(?P<rest>.*)")
 _WHAT_NOUN = re.compile(r"\bwhat (?P<noun>\w+)")
@@ -74,6 +74,10 @@ _WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|quarter|date))\b")
 _BEGIN = re.compile(r"\bsince when\b|\bbegin\b|\bbegan\b|\bstart(?:ed)?\b|\bshow an upward\b")
 _SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 _NUMBER = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)(?:\s?(%|percent|thousand|million|billion|trillion))?")
+_NOT_NUMBER = re.compile(
+    r"\bper \d[\d,]*(?: thousand| million)?|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d{1,2}\b"
+)
+"""`per 100 thousand`, and days of a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +132,17 @@ def _aim(text: str, rank: int, has_limit: bool, when: bool) -> Aim:
         return "yes_no"
     if _COUNT.search(text) or (has_limit and re.search(r"\bhow many\b", text) and not _DIFFERENCE.search(text)):
         return "count"
+    if rank and re.match(r"(?:who|which|where)\b", text):
+        return "label"
     for aim, cue in _COMPUTED.items():
         if cue.search(text):
             return aim
     if _SHOWN.search(text):
         return "value"
-    if when or _LABEL_START.search(text):
+    asked = _ASKED.search(text)
+    if when or (asked and asked[1] in ("who", "whom", "whose", "where", "which")):
         return "label"
-    if re.search(r"\bhow (?:much|many|long|often)\b", text):
+    if asked and asked[1] == "how":
         return "value"
     if match := _WHAT_IS.search(text):
         head = match["rest"].split(" of ")[0] if not match["rest"].startswith("name of") else "name"
@@ -180,7 +187,7 @@ def _limit(text: str) -> tuple[Literal["above", "below"], str] | None:
 
 def _numbers(text: str) -> tuple[tuple[float, float], ...]:
     found = []
-    for match in _NUMBER.finditer(spell_out(text)):
+    for match in _NUMBER.finditer(_NOT_NUMBER.sub(" ", spell_out(text))):
         digits = match[1].rstrip(",").replace(",", "")
         scale = _SCALES.get(match[2] or "", 1.0)
         if match[2] or not re.fullmatch(r"(?:19|20)\d\d", digits):

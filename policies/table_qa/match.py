@@ -45,6 +45,9 @@ _YEAR = re.compile(r"(?:19|20)\d\d(?:/\d\d)?")
 MIN_COVERAGE = 0.62
 """Part of a label (by characters, stop words counting little) that must be found in the question."""
 
+_HEAD_COVERAGE = 0.9
+"""Coverage of a label of which all was found that stands before its first comma or bracket."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -73,7 +76,7 @@ def tokens(text: str) -> list[str]:
         text = pattern.sub(replacement, text)
     text = re.sub(r"\b(first|1st|second|2nd|third|3rd|fourth|4th) quarter\b", lambda m: f"q{_ORDINALS[m[1]]}", text)
     text = re.sub(r"\b(first|1st|second|2nd) (?:half|semester)\b", lambda m: f"h{_ORDINALS[m[1]]}", text)
-    text = spell_out(text)
+    text = re.sub(r"(?<![\d/])(\d\d)/(\d\d)(?![\d/])", _season, spell_out(text))
     text = _MONTH.sub(lambda m: m[1][:3] + " ", text)
     return _TOKEN.findall(text)
 
@@ -81,6 +84,12 @@ def tokens(text: str) -> list[str]:
 def spell_out(text: str) -> str:
     """`two` to `twelve` as digits."""
     return _COUNT_WORD.sub(lambda match: str(_COUNTED.index(match[1]) + 2), text)
+
+
+def _season(match: re.Match[str]) -> str:
+    """`19/20` as `2019/20`; other fractions as they stand."""
+    first, second = int(match[1]), int(match[2])
+    return f"20{match[0]}" if second == (first + 1) % 100 else match[0]
 
 
 def is_date(label: str) -> bool:
@@ -133,10 +142,12 @@ def _match(words: list[str], joined: str, index: int, label: str) -> Match | Non
     parts = tokens(label)
     if not parts:
         return None
-    for start in range(len(words) - len(parts) + 1):
-        end = start + len(parts)
-        if words[start:end] == parts:
-            return Match(index, 1.0, sum(map(_size, parts)), start, frozenset(range(start, end)))
+    head = tokens(re.split(r"[,(]", label, maxsplit=1)[0])  # `Seattle` of `Seattle, WA`
+    for phrase, coverage in ((parts, 1.0), (head, _HEAD_COVERAGE)):
+        for start in range(len(words) - len(phrase) + 1 if phrase else 0):
+            end = start + len(phrase)
+            if words[start:end] == phrase:
+                return Match(index, coverage, sum(map(_size, phrase)), start, frozenset(range(start, end)))
     total = weight = 0.0
     used: set[int] = set()
     for part in parts:
@@ -172,6 +183,8 @@ def _find(part: str, words: list[str]) -> tuple[int, float]:
             if year in words:
                 return words.index(year), closeness
         return 0, 0.0
+    if len(part) == 2 and part.isdigit() and f"20{part}" in words:  # `Jun 15` for June 2015
+        return words.index(f"20{part}"), 0.9
     if not part.isalpha() or len(part) < 4:
         return 0, 0.0
     scores = [fuzz.ratio(part, word) / 100 if word.isalpha() and word[0] == part[0] else 0.0 for word in words]
