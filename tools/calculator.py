@@ -40,7 +40,7 @@ _LOG10_2 = math.log10(2)
 Value: TypeAlias = Number | bool
 
 _REPLACED = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "⁄": "/", "^": "**", "∕": "/"})
-_GLUED = re.compile(r"(?<![\w.])[\d.]+(?!e[+-]?\d)[^\W\d_]", re.IGNORECASE)
+_GLUED = re.compile(r"(?<![\w.])\.?\d[\d.]*(?!e[+-]?\d)[^\W\d_]", re.IGNORECASE)
 """A number with a letter right behind it, as in `5x`; not the exponent of `1e5`."""
 _OPERAND_FOLLOWS = re.compile(r"\s*[\w.(]")
 
