@@ -42,6 +42,9 @@ _MARKUPS = {
     "internvl": _Markup("<img>", "<IMG_CONTEXT>", "</img>\n", ("<video>",)),
 }
 
+FAMILIES = tuple(_MARKUPS)
+"""`model_type` of every supported family."""
+
 STOP_STRINGS = ("</tool_call>", "</answer>")
 """A turn ends where one of these is complete, or at an end-of-turn token."""
 
@@ -59,7 +62,7 @@ class ChatFormat:
         markup = _MARKUPS.get(config.model_type)
         if markup is None:
             raise UnsupportedModelError(
-                f"model_type {config.model_type!r}: no chat format; supported are {', '.join(_MARKUPS)}"
+                f"model_type {config.model_type!r}: no chat format; supported are {', '.join(FAMILIES)}"
             )
         self._tokenizer = tokenizer
         self._encode_image = encoder
@@ -67,7 +70,9 @@ class ChatFormat:
         self.image_token_id = self._token_id(markup.pad)
         banned = (markup.before, markup.pad, markup.after.strip(), *markup.banned)
         self.banned_ids = sorted({self._token_id(token) for token in banned if token in tokenizer.get_vocab()})
-        self.end_ids = sorted({self._token_id("<|im_end|>"), *_as_set(tokenizer.eos_token_id)})
+        # The released generation configs of these families also stop at `<|endoftext|>`.
+        ends = {"<|im_end|>", "<|endoftext|>"} & tokenizer.get_vocab().keys()
+        self.end_ids = sorted({*map(self._token_id, ends), *_as_set(tokenizer.eos_token_id)})
         self._end = self._special("<|im_end|>\n")
         self._answer_header = self._special("<|im_start|>assistant\n")
 
@@ -87,7 +92,7 @@ class ChatFormat:
         ids: list[int] = []
         if len(transcript):
             # The policy stops at `</tool_call>`: the turn's end token is ours to add unless it was sampled.
-            ids += self._end[1:] if transcript.token_ids[-1] in self.end_ids else self._end
+            ids += self._end[1:] if transcript.token_ids[-1] == self._end[0] else self._end
         elif system_text := (message.system or system):
             ids += self._special("<|im_start|>system\n") + self._text(system_text) + self._end
         ids += self._special("<|im_start|>user\n")
@@ -113,7 +118,8 @@ class ChatFormat:
             if not token_ids or token_ids[-1] not in closers:
                 return False
             # A stop string has at most 12 characters, hence at most 12 tokens.
-            return any(stop in self.decode(token_ids[-12:]) for stop in STOP_STRINGS)
+            text = self.decode(token_ids[-12:])
+            return any(stop in text for stop in STOP_STRINGS)
 
         return complete
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoImageProcessor, PretrainedConfig
 
+from policies.vlm_config import VLMConfigError
+from tools.errors import ImageError
 from tools.image import Image
 
 CACHE_BYTES = 512 * 1024**2
@@ -37,21 +39,31 @@ class ImageEncoder:
         model: model folder or hub id.
         config: the model's configuration, from which the tokens per image follow.
         processor_kwargs: overrides such as `max_pixels` (Qwen) or `max_patches` (InternVL).
+
+        Raises:
+            VLMConfigError: an override is no option of this model's processor.
         """
         self._processor = AutoImageProcessor.from_pretrained(model, backend="pil", **processor_kwargs)
+        known = self._processor.valid_kwargs.__annotations__
+        for key in processor_kwargs:  # transformers ignores what it does not know
+            if key not in known:
+                raise VLMConfigError(f"vlm_config: image_processor.{key}: expected one of {', '.join(sorted(known))}")
         self._config = config
         self._cache: OrderedDict[str, EncodedImage] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def __call__(self, image: Image) -> EncodedImage:
-        """Encodes one image. Raises `tools.errors.ImageError` when its pixels are corrupt."""
+        """Encodes one image. Raises `ImageError` when its pixels are corrupt or its shape is one the model refuses."""
         with self._lock:
             encoded = self._cache.get(image.hash)
             if encoded is not None:
                 self._cache.move_to_end(image.hash)
                 return encoded
-        features = self._processor(images=[image.pil()], return_tensors="pt")
+        try:
+            features = self._processor(images=[image.pil()], return_tensors="pt")
+        except ValueError as error:  # Qwen takes sides in a proportion of 1:200 at most
+            raise ImageError(f"image {image.hash[:12]} of {image.size[0]}x{image.size[1]} pixels: {error}") from error
         num_tokens = self._num_tokens(features)
         inputs = {key: features[key] for key in ("pixel_values", "image_grid_thw") if key in features}
         encoded = EncodedImage(inputs, num_tokens)

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from transformers import LogitsProcessor, StoppingCriteria
 
+STOP_WINDOW = 12
+"""Sampled tokens that are looked at for a stop string: the longest has 12 characters, hence at most 12 tokens."""
+
 
 def tempered_logps(logits: torch.Tensor, temperature: float, banned_ids: torch.Tensor) -> torch.Tensor:
     """Log-probabilities [..., V] of the sampling distribution: banned ids removed, then tempered.
@@ -82,7 +85,9 @@ class TurnEnd(StoppingCriteria):
         self.lengths = [0] * num_rows
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object) -> torch.BoolTensor:
-        for row, token_ids in enumerate(input_ids[:, self._prompt_length :].tolist()):
+        length = input_ids.shape[1]
+        start = max(self._prompt_length, length - STOP_WINDOW)
+        for row, token_ids in enumerate(input_ids[:, start:].tolist()):
             if not self.lengths[row] and (token_ids[-1] in self._end_ids or self._complete(token_ids)):
-                self.lengths[row] = len(token_ids)
+                self.lengths[row] = length - self._prompt_length
         return torch.tensor([length > 0 for length in self.lengths], device=input_ids.device)

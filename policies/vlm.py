@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +15,13 @@ from ray.rllib.core.rl_module.apis import ValueFunctionAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer, LogitsProcessorList
+from transformers import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from envs.message import FinishReason, Turn
-from policies.chat import ChatFormat, UnsupportedModelError
-from policies.image_encoder import ImageEncoder, collate
+from policies.chat import ChatFormat
+from policies.image_encoder import collate
+from policies.pretrained import load_config, load_image_encoder, load_model, load_tokenizer
 from policies.request import Request, object_array, requests_of
 from policies.sampling import TurnEnd, TurnSampler, tempered_logps
 from policies.vlm_config import VLMConfig
@@ -48,16 +48,16 @@ class VLMModule(TorchRLModule, ValueFunctionAPI):
 
         Raises:
             UnsupportedModelError: the folder or hub id is no image-text-to-text model of a supported family.
+            VLMConfigError: a setting is unknown or has a wrong value.
         """
         settings = self.settings = VLMConfig.from_dict(dict(self.model_config or {}))
         source = str(TINY) if settings.model == "vista-tiny" else settings.model
-        config = _load_config(source, settings)
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=settings.trust_remote_code)
-        encoder = ImageEncoder(source, config, **settings.image_processor)
-        self.chat = ChatFormat(tokenizer, config, encoder)
+        config = load_config(source, settings)
+        tokenizer = load_tokenizer(source, settings)
+        self.chat = ChatFormat(tokenizer, config, load_image_encoder(source, config, settings))
         self._pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.chat.end_ids[0]
         self._complete = self.chat.stop_checker()
-        self.model: Any = _load_model(source, config, settings)
+        self.model: Any = load_model(source, config, settings)
         hidden = config.get_text_config().hidden_size
         self.value_head = nn.Linear(hidden, 1) if settings.value_head and not self.inference_only else None
         if self.value_head is not None:
@@ -66,7 +66,6 @@ class VLMModule(TorchRLModule, ValueFunctionAPI):
         self._takes_token_types = "mm_token_type_ids" in inspect.signature(self._base.forward).parameters
         self.register_buffer("_banned", torch.tensor(self.chat.banned_ids, dtype=torch.long), persistent=False)
         self.weights_version = 0
-        self.model.train(settings.gradient_checkpointing)
 
     # Rollout.
 
@@ -261,40 +260,6 @@ class VLMModule(TorchRLModule, ValueFunctionAPI):
         if self._takes_token_types:
             inputs["mm_token_type_ids"] = (inputs["input_ids"] == self.chat.image_token_id).int()
         return inputs
-
-
-def _load_config(source: str, settings: VLMConfig) -> Any:
-    try:
-        return AutoConfig.from_pretrained(source, trust_remote_code=settings.trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise UnsupportedModelError(f"{source}: no model configuration can be read there: {error}") from error
-
-
-def _load_model(source: str, config: Any, settings: VLMConfig) -> nn.Module:
-    dtype = getattr(torch, settings.dtype)
-    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": settings.attn_implementation}
-    try:
-        if settings.random_init_seed is not None:
-            with torch.random.fork_rng():
-                torch.manual_seed(settings.random_init_seed)
-                model = AutoModelForImageTextToText.from_config(config, **options)
-        else:
-            model = AutoModelForImageTextToText.from_pretrained(
-                source, config=config, trust_remote_code=settings.trust_remote_code, **options
-            )
-    except (OSError, ValueError) as error:
-        raise UnsupportedModelError(f"{source}: not a loadable image-text-to-text model: {error}") from error
-    for name, parameter in model.named_parameters():
-        if any(re.search(pattern, name) for pattern in settings.freeze):
-            parameter.requires_grad_(False)
-    if settings.lora is not None:
-        from peft import LoraConfig, get_peft_model
-
-        model = get_peft_model(model, LoraConfig(**settings.lora))
-    if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
-    return model
 
 
 def _scatter(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tools.errors import VistaError
 
@@ -50,6 +51,16 @@ class VLMConfig(BaseModel):
     """A linear value head over the last hidden state (PPO)."""
     logits_chunk: int = Field(4096, ge=1)
     """Tokens whose logits are held at once when learning."""
+
+    @field_validator("freeze")
+    @classmethod
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return patterns
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> VLMConfig:
