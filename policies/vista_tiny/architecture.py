@@ -6,7 +6,6 @@ from transformers import (
     GenerationConfig,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
-    Qwen2_5_VLProcessor,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -42,7 +41,7 @@ CHAT_TEMPLATE = """\
 
 
 def model_config(
-    tokenizer: PreTrainedTokenizerFast, hidden: int = 192, layers: int = 4, intermediate: int = 512
+    tokenizer: PreTrainedTokenizerFast, hidden: int = 128, layers: int = 4, intermediate: int = 256
 ) -> Qwen2_5_VLConfig:
     """The model's configuration for `tokenizer`'s vocabulary.
 
@@ -92,16 +91,15 @@ def model_config(
     )
 
 
-def processor(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLProcessor:
-    """Image processor and tokenizer as one: charts are shrunk to at most `MAX_IMAGE_TOKENS` image tokens."""
+def image_processor() -> Qwen2VLImageProcessorPil:
+    """Shrinks a chart to at most `MAX_IMAGE_TOKENS` image tokens."""
     side = PATCH * MERGE
-    images = Qwen2VLImageProcessorPil(
+    return Qwen2VLImageProcessorPil(
         size={"shortest_edge": 4 * side * side, "longest_edge": MAX_IMAGE_TOKENS * side * side},
         patch_size=PATCH,
         merge_size=MERGE,
         temporal_patch_size=2,
     )
-    return Qwen2_5_VLProcessor(image_processor=images, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
 
 
 def generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:

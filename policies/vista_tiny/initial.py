@@ -50,7 +50,9 @@ def wire_induction(model: Qwen2_5_VLForConditionalGeneration, seed: int) -> None
             rows = slice(head * size, (head + 1) * size)
             fast = frequencies > 0.1
             query = torch.cat([fast * _SHARPNESS, torch.zeros(pairs)])
-            key = torch.cat([fast * _SHARPNESS * torch.cos(shift * frequencies), fast * _SHARPNESS * torch.sin(shift * frequencies)])
+            key = torch.cat(
+                [fast * _SHARPNESS * torch.cos(shift * frequencies), fast * _SHARPNESS * torch.sin(shift * frequencies)]
+            )
             attention.q_proj.weight[rows], attention.k_proj.weight[rows] = 0.0, 0.0
             attention.q_proj.bias[rows], attention.k_proj.bias[rows] = query, key
             attention.v_proj.weight[rows] = read
