@@ -52,7 +52,7 @@ class TurnSampler(LogitsProcessor):
         self._uniform = torch.from_numpy(draws).to(banned_ids.device)
         self.logps: list[torch.Tensor] = []
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         logps = tempered_logps(scores, self._temperature, self._banned_ids)
         choice = logps.argmax(-1) if self._greedy else self._draw(logps)
         self.logps.append(logps.gather(-1, choice[:, None])[:, 0])
@@ -84,7 +84,9 @@ class TurnEnd(StoppingCriteria):
         self._prompt_length, self._end_ids, self._complete = prompt_length, frozenset(end_ids), complete
         self.lengths = [0] * num_rows
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object) -> torch.BoolTensor:
+    def __call__(  # type: ignore[override]
+        self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object
+    ) -> torch.Tensor:
         length = input_ids.shape[1]
         start = max(self._prompt_length, length - STOP_WINDOW)
         for row, token_ids in enumerate(input_ids[:, start:].tolist()):

@@ -32,6 +32,9 @@ class Image:
     __slots__ = ("__weakref__", "_data", "_load", "_size", "hash")
 
     hash: str
+    _data: bytes | None
+    _load: Callable[[], bytes] | None
+    _size: tuple[int, int] | None
 
     def __new__(cls, hash: str, data: bytes | None = None, load: Callable[[], bytes] | None = None) -> Image:
         with _lock:

@@ -11,11 +11,12 @@ from ray.rllib.connectors.learner import LearnerConnectorPipeline
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from envs.registration import default_config, register_envs
+from envs.registration import default_config
 from envs.spaces import MessageSpace, ToolCallSpace, ToolResultSpace, TurnSpace
 from policies.tool import ToolModule
 from policies.vlm import VLMModule
 from policies.vlm_config import VLMConfig
+from tools.cache import default_folder
 from tools.errors import VistaError
 from tools.registry import make_tools
 from vista_rllib.advantages import ADVANTAGES
@@ -66,7 +67,7 @@ class GRPOConfig(AlgorithmConfig):
 
         super().__init__(algo_class=algo_class or GRPO)
         self.vlm_config: dict[str, Any] = {}
-        self.tool_config: dict[str, Any] = {}
+        self.tool_config: dict[str, Any] = {"cache_dir": str(default_folder())}
         self.agent_modules: dict[str, RLModuleSpec] = {}
         self.groups_per_iteration = 16
         self.rollouts_per_task = 8
