@@ -57,23 +57,28 @@ def find_value_axis(frame: Frame, labels: Sequence[Label]) -> ValueAxis | None:
     Ties go to the column farther from the middle of the chart: ticks stand outside, value labels inside.
     """
     numbers = [label for label in labels if label.number is not None][:MAX_CANDIDATES]
-    best: tuple[float, float, ValueAxis] | None = None
-    tried: set[frozenset[int]] = set()
+    if len(numbers) < 3:
+        return None
+    edges = np.array([(label.box[0], label.x, label.box[2]) for label in numbers])
+    rows = np.array([label.y for label in numbers])
+    values = np.array([label.number.value for label in numbers if label.number])
+    best: tuple[int, float] = (2, 0.0)
+    ticks: np.ndarray | None = None
     for one, other in combinations(range(len(numbers)), 2):
-        edge = _shared_edge(numbers[one], numbers[other])
-        if edge is None:
+        gaps = np.abs(edges[one] - edges[other])
+        rise, run = values[other] - values[one], rows[other] - rows[one]
+        if gaps.min() > ALIGNED or abs(run) < 8 or rise * run >= 0:
             continue
-        column = [n for n in numbers if abs(_edges(n)[edge] - _edges(numbers[one])[edge]) <= ALIGNED]
-        inliers = _on_line(column, numbers[one], numbers[other])
-        key = frozenset(id(label) for label in inliers)
-        if len(inliers) < 3 or key in tried:
-            continue
-        tried.add(key)
-        axis = _fit(inliers)
-        outside = abs(inliers[0].x - frame.width / 2)
-        if best is None or (len(inliers), outside) > best[:2]:
-            best = (len(inliers), outside, axis)
-    return best[2] if best else None
+        edge = int(gaps.argmin())
+        expected = rows[one] + (values - values[one]) * run / rise
+        inliers = (np.abs(edges[:, edge] - edges[one, edge]) <= ALIGNED) & (np.abs(rows - expected) <= MAX_RESIDUAL)
+        score = (int(inliers.sum()), abs(float(edges[inliers, 1].mean()) - frame.width / 2))
+        if score > best and score[0] >= 3:
+            best, ticks = score, np.flatnonzero(inliers)
+    if ticks is None:
+        return None
+    slope, offset = np.polyfit(rows[ticks], values[ticks], 1)
+    return ValueAxis(float(slope), float(offset), tuple(numbers[int(index)] for index in ticks))
 
 
 def find_floor(frame: Frame, labels: Sequence[Label], axis: ValueAxis | None) -> float | None:
@@ -108,29 +113,3 @@ def axis_through(points: Sequence[tuple[float, float]], zero: float | None = Non
     pairs = [(v2 - v1) / (y2 - y1) for (y1, v1), (y2, v2) in combinations(points, 2) if abs(y2 - y1) > 4]
     slope = float(np.median(pairs)) if pairs else 0.0
     return ValueAxis(slope, float(np.median(values - slope * rows))) if slope < 0 else None
-
-
-def _edges(label: Label) -> tuple[float, float, float]:
-    return label.box[0], label.x, label.box[2]
-
-
-def _shared_edge(one: Label, other: Label) -> int | None:
-    gaps = [abs(a - b) for a, b in zip(_edges(one), _edges(other), strict=True)]
-    edge = int(np.argmin(gaps))
-    return edge if gaps[edge] <= ALIGNED else None
-
-
-def _on_line(column: list[Label], one: Label, other: Label) -> list[Label]:
-    assert one.number and other.number
-    if abs(one.y - other.y) < 8 or (other.number.value - one.number.value) * (other.y - one.y) >= 0:
-        return []
-    slope = (other.number.value - one.number.value) / (other.y - one.y)
-    rows = [(label, one.y + (label.number.value - one.number.value) / slope) for label in column if label.number]
-    return [label for label, row in rows if abs(label.y - row) <= MAX_RESIDUAL]
-
-
-def _fit(ticks: list[Label]) -> ValueAxis:
-    rows = np.array([label.y for label in ticks])
-    values = np.array([label.number.value for label in ticks if label.number])
-    slope, offset = np.polyfit(rows, values, 1)
-    return ValueAxis(float(slope), float(offset), tuple(ticks))

@@ -66,10 +66,16 @@ def _fill_rows(box: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
             box[row] = left[row]
 
 
-def find_bars(
-    frame: Frame, colours: Sequence[Colour], labels: Sequence[Label], legend: Sequence[Mark]
-) -> BarSet | None:
-    """The bars of a chart, None when it has none. `frame` must be upright."""
+def find_bars(frame: Frame, marks: Sequence[Mark], labels: Sequence[Label], legend: Sequence[Mark]) -> BarSet | None:
+    """The bars of a chart, None when it has none.
+
+    Args:
+        frame: an upright frame.
+        marks: its marks.
+        labels: its words; numbers on bars are painted over.
+        legend: markers of the legend.
+    """
+    colours = list(dict.fromkeys(m.colour for m in marks if min(m.width, m.height) >= MIN_THICKNESS and m.area >= 30))
     pixels = paint_over(frame, labels)
     marks = [mark for colour in colours for mark in marks_of(pixels, colour) if mark not in legend]
     solid = [m for m in marks if m.fill >= MIN_FILL and min(m.width, m.height) >= MIN_THICKNESS and m.area >= 30]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def fill_years(names: Sequence[str]) -> list[str]:
     known = [(i, int(name)) for i, name in enumerate(names) if re.fullmatch(YEAR, name)]
     if len(known) < 2 or len(known) != sum(bool(name) for name in names):
         return filled
-    for (i, first), (j, last) in zip(known, known[1:], strict=False):
+    for (i, first), (j, last) in pairwise(known):
         if last - first == j - i:
             filled[i + 1 : j] = [str(first + k) for k in range(1, j - i)]
     (i, first), (j, last) = known[0], known[-1]
@@ -86,9 +87,9 @@ def _rows(zone: Sequence[Label]) -> list[list[Label]]:
 def _without_title(frame: Frame, zone: list[Label], centres: Sequence[float] | None) -> tuple[list[Label], str | None]:
     if frame.turned:
         upright = [label for label in zone if abs(label.word.angle - 90) < 20 and label.word.line_height > 0]
-        kept = [label for label in zone if label not in upright]
-        if kept:
-            return kept, " ".join(label.text for label in upright) or None
+        lying = [label for label in zone if label not in upright]
+        if lying:
+            return lying, " ".join(label.text for label in upright) or None
         return zone, None
     zone = [label for label in zone if abs(label.word.angle) < 110]
     if not zone:
@@ -98,9 +99,9 @@ def _without_title(frame: Frame, zone: list[Label], centres: Sequence[float] | N
     top = [label for label in zone if label.box[1] <= first + 0.8 * height]
     if np.median([abs(label.word.angle) for label in top]) >= ROTATED:
         reach = first + 3.2 * height
-        kept = [l for l in zone if l.box[1] <= reach and abs(l.word.angle) >= ROTATED] or top
-        rest = [l for l in zone if l not in kept and abs(l.word.angle) < ROTATED and l.box[1] > first + height]
-        return kept, _title(frame, rest, max(l.box[3] for l in kept))
+        near = [x for x in zone if x.box[1] <= reach and abs(x.word.angle) >= ROTATED] or top
+        rest = [x for x in zone if x not in near and abs(x.word.angle) < ROTATED and x.box[1] > first + height]
+        return near, _title(frame, rest, max(x.box[3] for x in near))
     kept: list[Label] = []
     rows = _rows([label for label in zone if abs(label.word.angle) < ROTATED])
     for index, row in enumerate(rows):
@@ -108,7 +109,7 @@ def _without_title(frame: Frame, zone: list[Label], centres: Sequence[float] | N
         alone = len(row) == 1 and index > 0
         between = alone and _is_between(row[0], rows[0], centres)
         if gap > 1.0 * height or (between and gap > 0.1 * height) or (alone and between):
-            return kept, _title(frame, [label for r in rows[index:] for label in r], max(l.box[3] for l in kept))
+            return kept, _title(frame, [label for r in rows[index:] for label in r], max(x.box[3] for x in kept))
         kept += row
     return kept, None
 
@@ -149,12 +150,12 @@ def _best_anchor(zone: Sequence[Label], centres: Sequence[float]) -> int:
     if np.median([abs(label.word.angle) for label in zone]) < ROTATED or zone[0].word.angle > 75:
         return 1
     places = np.array(centres)
-    return min((2, 1, 0), key=lambda side: float(np.median([np.abs(places - l.anchors[side]).min() for l in zone])))
+    return min((2, 1, 0), key=lambda side: float(np.median([np.abs(places - x.anchors[side]).min() for x in zone])))
 
 
 def _join(lines: Sequence[Label]) -> str:
     text = ""
     for line in sorted(lines, key=lambda label: (round(label.order[0] / 6), label.order[1])):
-        glue = "" if text.endswith("-") or text.endswith("/") else " "
+        glue = "" if text.endswith(("-", "/")) else " "
         text = f"{text}{glue}{line.text}" if text else line.text
     return text.replace(" | ", " ").replace("|", "I").strip()

@@ -71,8 +71,10 @@ def find_lines(
         return []
     palette = [mark.colour for mark in legend] or _without_tints(colours)
     everything = np.array([*colours, (255, 255, 255), *palette], dtype=np.int16)
-    distance = np.abs(area[:, :, None, :].astype(np.int16) - everything[None, None]).max(axis=3)
-    nearest, gap = distance.argmin(axis=2), distance.min(axis=2)
+    inked = area.min(axis=2) < 246
+    distance = np.abs(area[inked][:, None, :].astype(np.int16) - everything[None]).max(axis=2)
+    nearest, gap = np.full(area.shape[:2], -1), np.full(area.shape[:2], 255)
+    nearest[inked], gap[inked] = distance.argmin(axis=1), distance.min(axis=1)
     hidden = _text_mask(frame, labels)
     for mark in legend:
         hidden[max(0, int(mark.y1) - 3) : int(mark.y2) + 3, max(0, int(mark.x1) - 3) : int(mark.x2) + 3] = True

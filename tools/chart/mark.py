@@ -14,6 +14,8 @@ NEAR_WHITE = 236
 """Pixels whose darkest channel is above this are background (white, stripes)."""
 SAME_COLOUR = 10
 """Largest channel difference between pixels of one flat colour."""
+RUN = 4
+"""Colours without so many equal pixels beside each other are blurred edges of text."""
 MAX_COLOURS = 28
 
 
@@ -60,7 +62,7 @@ class Mark:
         return self.area / max(1.0, self.width * self.height)
 
 
-def chart_colours(pixels: np.ndarray, min_pixels: int = 24) -> list[Colour]:
+def chart_colours(pixels: np.ndarray, min_pixels: int = 36) -> list[Colour]:
     """The flat colours of a picture that are not background, most frequent first.
 
     Args:
@@ -69,15 +71,16 @@ def chart_colours(pixels: np.ndarray, min_pixels: int = 24) -> list[Colour]:
     """
     flat = pixels.reshape(-1, 3)
     flat = flat[flat.min(axis=1) <= NEAR_WHITE].astype(np.int64)
-    keys, counts = np.unique(flat[:, 0] << 16 | flat[:, 1] << 8 | flat[:, 2], return_counts=True)
+    bins = (flat[:, 0] >> 2) << 12 | (flat[:, 1] >> 2) << 6 | flat[:, 2] >> 2
+    counts = np.bincount(bins, minlength=1 << 18)
+    sums = [np.bincount(bins, weights=flat[:, channel], minlength=1 << 18) for channel in range(3)]
     colours: list[Colour] = []
-    for index in np.argsort(-counts, kind="stable"):
+    for index in np.argsort(-counts, kind="stable")[: 6 * MAX_COLOURS].tolist():
         if counts[index] < min_pixels or len(colours) >= MAX_COLOURS:
             break
-        key = int(keys[index])
-        colour = (key >> 16, key >> 8 & 255, key & 255)
-        if all(colour_distance(colour, other) > 2 * SAME_COLOUR for other in colours):
-            colours.append(colour)
+        red, green, blue = (round(total[index] / counts[index]) for total in sums)
+        if all(colour_distance((red, green, blue), other) > 2 * SAME_COLOUR for other in colours):
+            colours.append((red, green, blue))
     return colours
 
 
@@ -94,8 +97,11 @@ def colour_mask(pixels: np.ndarray, colour: Colour, tolerance: int = SAME_COLOUR
 
 
 def marks_of(pixels: np.ndarray, colour: Colour, min_area: int = 6) -> list[Mark]:
-    """Connected regions of one colour with at least `min_area` pixels."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(colour_mask(pixels, colour), connectivity=4)
+    """Connected regions of one colour with at least `min_area` pixels; none when it has no run of `RUN` pixels."""
+    mask = colour_mask(pixels, colour)
+    if not cv2.erode(mask, np.ones((1, RUN), np.uint8)).any():
+        return []
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     marks = []
     for x, y, w, h, area in stats[1:count].tolist():
         if area >= min_area:

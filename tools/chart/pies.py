@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tools.chart.frame import Frame, Label
-from tools.chart.mark import Colour, colour_mask
+from tools.chart.frame import Frame
+from tools.chart.mark import Colour, Mark, colour_mask
 
-SAMPLES = 1440
+SAMPLES = 720
 """Directions sampled around the centre."""
+MIN_SECTOR = 8
+"""Pixels across the smallest sector whose colour is looked for."""
 MIN_SHARE = 0.007
 """Smaller runs of colour are edges between sectors."""
 
@@ -45,8 +47,10 @@ class Pie:
     sectors: tuple[Sector, ...]
 
 
-def find_pie(frame: Frame, colours: Sequence[Colour], labels: Sequence[Label]) -> Pie | None:
+def find_pie(frame: Frame, marks: Sequence[Mark]) -> Pie | None:
     """The pie of a chart, None when there is no filled circle with at least two colours."""
+    large = [mark for mark in marks if min(mark.width, mark.height) >= MIN_SECTOR and mark.area >= MIN_SECTOR**2 / 2]
+    colours = list(dict.fromkeys(mark.colour for mark in large))
     circle = _circle(frame, colours)
     if circle is None:
         return None
@@ -67,9 +71,9 @@ def find_pie(frame: Frame, colours: Sequence[Colour], labels: Sequence[Label]) -
 
 
 def _circle(frame: Frame, colours: Sequence[Colour]) -> tuple[float, float, float] | None:
-    mask = np.zeros(frame.pixels.shape[:2], dtype=np.uint8)
+    mask: np.ndarray = np.zeros(frame.pixels.shape[:2], dtype=np.uint8)
     for colour in colours:
-        mask |= cv2.morphologyEx(colour_mask(frame.pixels, colour), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+        mask = mask | cv2.morphologyEx(colour_mask(frame.pixels, colour), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:

@@ -37,8 +37,8 @@ def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
     frame = Frame(pixels, tuple(words))
     labels = without_furniture(frame.labels, frame.width)
     colours = chart_colours(pixels)
-    pie = find_pie(frame, colours, labels)
     marks = [mark for colour in colours for mark in marks_of(pixels, colour)]
+    pie = find_pie(frame, marks)
     legend = find_legend(frame, labels, marks)
     if pie is not None and len(legend) < len(pie.sectors) - 1:
         legend = []
@@ -46,7 +46,7 @@ def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
     labels = [label for label in labels if id(label) not in named]
     if pie is not None:
         return read_pie(frame, pie, labels, legend)
-    bars = find_bars(frame, colours, labels, [entry.marker for entry in legend])
+    bars = find_bars(frame, marks, labels, [entry.marker for entry in legend])
     if bars is not None:
         return _read_bars(bars, labels, legend)
     return _read_lines(frame, colours, labels, legend)
