@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from policies.vlm import TINY, VLMModule
+from policies.vlm import VLMModule
 from tools.image import Image
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl")
@@ -61,8 +61,8 @@ def tokenizer(extra: list[str], **attributes: str) -> PreTrainedTokenizerFast:
     )
 
 
-def make(folder: Path, family: str, seed: int = 0) -> str:
-    """Writes configuration, tokenizer, image processor and random weights; returns the folder's name."""
+def make(folder: Path, family: str, seed: int = 0, weights: bool = True) -> str:
+    """Writes configuration, tokenizer, image processor and (if wanted) random weights; returns the folder's name."""
     if family == "internvl":
         words = tokenizer(_INTERNVL, start_image_token="<img>", end_image_token="</img>",
                           context_image_token="<IMG_CONTEXT>", video_token="<video>")  # fmt: skip
@@ -80,13 +80,9 @@ def make(folder: Path, family: str, seed: int = 0) -> str:
             merge_size=2,
             temporal_patch_size=2,
         )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
-        for parameter in model.parameters():  # larger than the usual 0.02, so that the distributions are not flat
-            if parameter.ndim == 2:
-                torch.nn.init.normal_(parameter, std=0.2)
-    model.save_pretrained(folder)
+    config.save_pretrained(folder)
+    if weights:
+        _save_random(config, folder, seed)
     words.save_pretrained(folder)
     processor.save_pretrained(folder)
     return str(folder)
@@ -95,11 +91,6 @@ def make(folder: Path, family: str, seed: int = 0) -> str:
 def copy(source: str, folder: Path) -> Path:
     """A copy of a model folder to be damaged."""
     return Path(shutil.copytree(source, folder))
-
-
-def vista_tiny(folder: Path) -> Path:
-    """A copy of vista-tiny's folder without its weights."""
-    return Path(shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__", "*.safetensors")))
 
 
 def llama(folder: Path) -> str:
@@ -118,6 +109,16 @@ def picture(width: int = 60, height: int = 40, shade: int = 90) -> Image:
     canvas = PIL.Image.new("RGB", (width, height), (shade, 255 - shade, 30))
     PIL.ImageDraw.Draw(canvas).rectangle((2, 2, width // 2, height // 2), fill=(255 - shade, 10, shade))
     return Image.from_pil(canvas)
+
+
+def _save_random(config: PretrainedConfig, folder: Path, seed: int) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
+        for parameter in model.parameters():  # larger than the usual 0.02, so that the distributions are not flat
+            if parameter.ndim == 2:
+                torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
 
 
 def _text(words: PreTrainedTokenizerFast, **fields: Any) -> dict[str, Any]:
