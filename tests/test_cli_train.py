@@ -83,6 +83,7 @@ def test_train_then_resume(example: Path, ray_session: None) -> None:
     assert result.exit_code == 0 and iterations(folder) == [1, 2, 3], "nothing is left to do"
 
 
+@pytest.mark.timeout(600)
 def test_ctrl_c_leaves_a_checkpoint_and_whole_logs(example: Path) -> None:
     arguments = ["train", "file", str(example), "--stop", "training_iteration=1000000", "--ray-num-cpus", "1"]
     code = "from vista_rllib.cli.rllib import main; main()"
@@ -95,7 +96,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_whole_logs(example: Path) -> None:
     )
     try:
         rows = Path("results/latest/result.json")
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not (rows.is_file() and rows.stat().st_size) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)

@@ -254,6 +254,7 @@ def test_peak_memory_counts_this_process() -> None:
 
 def test_a_signal_waits_for_the_end_of_a_block() -> None:
     console, done = Console(quiet=True), []
+    previous = signal.getsignal(signal.SIGTERM)
     with Interrupt(console) as interrupt:
         with pytest.raises(Interrupted) as caught, interrupt.deferred("this"):
             os.kill(os.getpid(), signal.SIGINT)
@@ -267,4 +268,4 @@ def test_a_signal_waits_for_the_end_of_a_block() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             done.append("never")
         assert (done, interrupt.cut) == (["all of it"], True)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == previous

@@ -15,6 +15,7 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from rich.console import Console
 
+from vista_rllib.evaluation import evaluate
 from vista_rllib.run.checkpoints import Checkpoints, RunProgress, read_progress, restore
 from vista_rllib.run.curve import draw_curve
 from vista_rllib.run.evaluation_display import evaluation_progress
@@ -96,13 +97,13 @@ class Trainer:
                 stopped_by = self._train(algo, log, progress, interrupt)
                 self._after = self._evaluate(algo, "after training") if self.evaluation else None
                 status = "finished"
-            except Interrupted:
+            except KeyboardInterrupt as error:  # Ray raises its own in place of ours
                 status = "interrupted"
                 if interrupt.cut:  # the state is neither the old nor the new
                     self.console.print("Left within an iteration: resuming goes on from the last checkpoint.")
                 elif algo is not None and log.rows:
                     self._checkpoints.save(algo, progress())
-                raise
+                raise Interrupted(interrupt.signum) from error
             finally:
                 log.close()
                 summary = summarize(
@@ -159,8 +160,6 @@ class Trainer:
             self.folder.write_record(record)
 
     def _evaluate(self, algo: Algorithm, when: str, policy: str | None = None) -> Report:
-        from vista_rllib.evaluation import evaluate
-
         assert self.evaluation is not None
         with evaluation_progress(self.console, f"Evaluating, {when}") as progress:
             report = evaluate(
@@ -172,7 +171,8 @@ class Trainer:
             )
         self.console.print(
             f"[bold]Held out, {when}[/bold]: accuracy {report.accuracy:.1%} of {report.num_tasks} tasks, "
-            f"{report.tool_calls_per_episode:.2f} tool calls per episode, {report.num_faults} faults"
+            f"{report.tool_calls_per_episode:.2f} tool calls per episode, {report.num_faults} faults",
+            soft_wrap=True,
         )
         return report.to_dict()
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
+import sys
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import typer
@@ -29,9 +33,26 @@ def err() -> Console:
 
 
 def set_verbosity(level: int) -> None:
-    """0: warnings, 1: what happens and tracebacks of errors, 2: everything."""
+    """0: our warnings and Ray's errors, 1: what happens and tracebacks of errors, 2: everything."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=level > 0)
+    for name in ("ray", "ray.rllib"):
+        logging.getLogger(name).setLevel(logging.INFO if level else logging.ERROR)
     log.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(level, 2)])
+
+
+def shown(path: Path) -> str:
+    """The path from here, when it lies below."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
+
+
+def quiet_libraries() -> None:
+    """No warning about RLlib's own registration, and no progress bars of transformers where nobody watches."""
+    warnings.filterwarnings("ignore", message=".*Overriding environment rllib-")
+    if not sys.stderr.isatty():
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
 
 
 class ErrorGroup(TyperGroup):
@@ -62,6 +83,6 @@ class LazyGroup(ErrorGroup):
         if cmd_name not in self.modules:
             return None
         module, help_text = self.modules[cmd_name]
-        command = typer.main.get_command(importlib.import_module(module).app)
+        command = typer.main.get_group(importlib.import_module(module).app)
         command.name, command.help, command.short_help = cmd_name, command.help or help_text, help_text
         return command

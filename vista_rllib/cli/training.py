@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from vista_rllib.cli.group import out
+from vista_rllib.cli.group import out, quiet_libraries, shown
 from vista_rllib.run.interrupt import Interrupted
 from vista_rllib.run.launch import Launch, Request, launch_again, launch_new
 from vista_rllib.run.ray_runtime import Cluster, ray_runtime
@@ -67,8 +66,9 @@ def start(
 def _train(
     launch: Launch, folder: RunFolder, cluster: Cluster, wandb: tuple[str, str] | None, console: Console
 ) -> None:
+    quiet_libraries()
     record = launch.record
-    where = _shown(folder.path)
+    where = shown(folder.path)
     criteria = ", ".join(f"{key} >= {value:g}" for key, value in record.stop.items()) or "Ctrl-C"
     algo_class = launch.config.algo_class
     console.print(
@@ -98,12 +98,12 @@ def _train(
         f"ended by {summary.stopped_by}",
         soft_wrap=True,
     )
-    _say_next(console, where, evaluated=launch.evaluation is not None, folder=folder)
+    _say_next(console, where, ours=str(launch.config.env).startswith("vista/"), folder=folder)
 
 
-def _say_next(console: Console, where: str, *, evaluated: bool, folder: RunFolder) -> None:
+def _say_next(console: Console, where: str, *, ours: bool, folder: RunFolder) -> None:
     """The commands to evaluate, resume and look at the run."""
-    commands = [("Evaluate", f"rllib evaluate {where}")] if evaluated else []
+    commands = [("Evaluate", f"rllib evaluate {where}")] if ours else []
     commands += [
         ("Train on", f"rllib train file --resume-from {where} --stop training_iteration=N"),
         ("Curve", f"{where}/learning_curve.png"),
@@ -118,15 +118,9 @@ def _say_next(console: Console, where: str, *, evaluated: bool, folder: RunFolde
 
 def _report_sweep(launch: Launch, request: Request, num_samples: int, console: Console) -> None:
     results = run_sweep(launch, storage=request.storage, num_samples=num_samples)
-    console.print(f"{len(results)} trials in {_shown(Path(results.experiment_path))}", soft_wrap=True)
+    console.print(f"{len(results)} trials in {shown(Path(results.experiment_path))}", soft_wrap=True)
     frame = results.get_dataframe()
     metric = next((name for name in METRICS if name in frame), None)
     if metric is not None:
         best = results.get_best_result(metric=metric, mode="max")
-        console.print(f"Best {metric}: {frame[metric].max():.4g}, in {_shown(Path(best.path))}", soft_wrap=True)
-
-
-def _shown(path: Path) -> str:
-    """The path from here, when that is shorter."""
-    relative = os.path.relpath(path)
-    return relative if not relative.startswith("..") else str(path)
+        console.print(f"Best {metric}: {frame[metric].max():.4g}, in {shown(Path(best.path))}", soft_wrap=True)

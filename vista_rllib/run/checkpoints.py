@@ -6,8 +6,11 @@ import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
+from ray import cloudpickle
 from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 from tools.errors import VistaError
 from vista_rllib.run.files import link, read_json, write_json
@@ -102,6 +105,20 @@ def read_progress(checkpoint: Path) -> RunProgress:
         ResultsError: the checkpoint holds no such file.
     """
     return RunProgress(**read_json(checkpoint / PROGRESS))
+
+
+def stored_config(checkpoint: Path) -> AlgorithmConfig:
+    """The config that RLlib stores beside the state. Reading it runs code of the checkpoint, as restoring does.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or its classes are not installed here.
+    """
+    path = checkpoint / Algorithm.CLASS_AND_CTOR_ARGS_FILE_NAME
+    try:
+        (state, *_), _ = cloudpickle.loads(path.read_bytes())["ctor_args_and_kwargs"]
+        return AlgorithmConfig.from_state(state)
+    except (OSError, EOFError, ValueError, KeyError, ImportError, AttributeError, UnpicklingError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {type(error).__name__}: {error}") from error
 
 
 def restore(algo: Algorithm, checkpoint: Path) -> None:

@@ -29,14 +29,16 @@ class Interrupt:
     """Turns signals into `Interrupted`: at once, or at the end of a `deferred` block. A second one is not put off.
 
     Attributes:
+        signum: the signal that came; SIGINT until one has.
         cut: whether a deferred block was left in the middle.
     """
 
     def __init__(self, console: Console) -> None:
+        self.signum = int(signal.SIGINT)
         self.cut = False
         self._console = console
         self._deferring = ""
-        self._pending = 0
+        self._pending = False
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Interrupt:
@@ -55,17 +57,18 @@ class Interrupt:
         Raises:
             Interrupted: at the end of the block, if a signal came; inside it, if a second came.
         """
-        self._deferring, self._pending = what, 0
+        self._deferring, self._pending = what, False
         try:
             yield
         finally:
             self._deferring = ""
         if self._pending:
-            raise Interrupted(self._pending)
+            raise Interrupted(self.signum)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        self.signum = signum
         if self._deferring and not self._pending:
-            self._pending = signum
+            self._pending = True
             self._console.print(f"Finishing {self._deferring}, then saving. Once more to leave now.", style="yellow")
             return
         self.cut = self.cut or bool(self._deferring)

@@ -11,6 +11,8 @@ from typing import Any
 
 import ray
 
+from tools.errors import boundary
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -31,7 +33,11 @@ class Cluster:
 
 @contextmanager
 def ray_runtime(cluster: Cluster) -> Iterator[None]:
-    """Connects or starts, and ends what it started. A process that is connected already stays connected."""
+    """Connects or starts, and ends what it started. A process that is connected already stays connected.
+
+    Raises:
+        FaultError: Ray does not start or cannot be reached.
+    """
     if ray.is_initialized():
         yield
         return
@@ -41,7 +47,8 @@ def ray_runtime(cluster: Cluster) -> Iterator[None]:
         options["address"] = cluster.address
     else:
         options |= {"include_dashboard": False, "num_cpus": cluster.num_cpus, "num_gpus": cluster.num_gpus}
-    ray.init(**options)
+    with boundary("starting Ray"):
+        ray.init(**options)
     try:
         yield
     finally:
