@@ -75,6 +75,8 @@ class RolloutRunner(MultiAgentEnvRunner):
     RLlib's env-to-module and module-to-env connectors, callbacks and metrics apply as in its own runner.
     """
 
+    _weights_seq_no: int
+
     def sample(  # type: ignore[override]
         self,
         *,
@@ -245,7 +247,7 @@ class _Run:
                 options = None if job.task_id is None else {"task_id": job.task_id, "episode_id": episode.id_}
                 observations, infos = env.reset(seed=job.seed, options=options)
         except FaultError as error:
-            self._void(slot, error.fault)
+            self._void(slot, error.fault, _bare_record(episode))  # the env's own may still be the last episode's
             return None
         episode.add_env_reset(observations=observations, infos=infos)
         runner._make_on_episode_callback("on_episode_start", index, runner._ongoing_episodes)
@@ -258,7 +260,7 @@ class _Run:
             with boundary("env"):
                 observations, rewards, terminateds, truncateds, infos = slot.env.step(for_env)
         except FaultError as error:
-            self._void(slot, error.fault)
+            self._void(slot, error.fault, _record_of(slot))
             return False
         episode.add_env_step(
             observations=observations,
@@ -275,17 +277,14 @@ class _Run:
         runner._make_on_episode_callback("on_episode_step", slot.index, runner._ongoing_episodes)
         if not episode.is_done:
             return True
-        record = getattr(slot.env, "record", None)
-        if record is None:
-            record = _bare_record(episode)
-        elif record.fault is None and (lost := _lost_reward(episode, record)):
+        record = _record_of(slot)
+        if record.fault is None and (lost := _lost_reward(episode, record)):
             record.fault = Fault("LostReward", "env", lost)
         self._finish(slot, record)
         return False
 
-    def _void(self, slot: _Slot, fault: Fault) -> None:
+    def _void(self, slot: _Slot, fault: Fault, record: EpisodeRecord) -> None:
         """Ends an episode that our fault broke; it is returned, but never learned from."""
-        record = getattr(slot.env, "record", None) or _bare_record(slot.episode)
         record.fault, record.end = fault, "fault"
         slot.episode.is_terminated = True
         self._finish(slot, record)
@@ -378,7 +377,8 @@ class _Run:
         if isinstance(outcome, Fault):
             for episode, _ in ready.rows:
                 if episode.id_ in self._slots:
-                    self._void(self._slots[episode.id_], outcome)
+                    slot = self._slots[episode.id_]
+                    self._void(slot, outcome, _record_of(slot))
             return
         episodes = [episode for episode, _ in ready.rows]
         to_env = runner._module_to_env(
@@ -411,6 +411,12 @@ class _Run:
             log((NUM_AGENT_STEPS_SAMPLED_LIFETIME, agent_id), count, reduce="lifetime_sum")
             log((NUM_MODULE_STEPS_SAMPLED, module_id), count, reduce="sum")
             log((NUM_MODULE_STEPS_SAMPLED_LIFETIME, module_id), count, reduce="lifetime_sum")
+
+
+def _record_of(slot: _Slot) -> EpisodeRecord:
+    """What the env knows of the episode that it runs."""
+    record = getattr(slot.env, "record", None)
+    return _bare_record(slot.episode) if record is None else record
 
 
 def _bare_record(episode: MultiAgentEpisode) -> EpisodeRecord:
