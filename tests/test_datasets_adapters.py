@@ -14,7 +14,7 @@ import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -235,7 +235,8 @@ def test_damaged_annotation_and_table_are_skips(small: Path) -> None:
     ]  # fmt: skip
 
 
-@given(st.text(max_size=20))
+@settings(deadline=None)  # a loaded machine is no failure
+@given(st.text(max_size=20) | st.text("/.\\ aC:\0", max_size=8))
 def test_safe_path_never_leaves_the_root(name: str) -> None:
     root = Path("/data/png")
     try:
