@@ -102,11 +102,13 @@ _RUN_TOGETHER = re.compile(rf"^({_MONTH})(\d)")
 _CONFUSIONS = (
     (re.compile(r"\b(?:Us|uS)\b|\bus(?= dollar)"), "US"),
     (re.compile(r"\bl(?=[bcdfghjkmnpqrstvwxz][a-z])|\bl(?=owa\b)"), "I"),
+    (re.compile(r"(?<=[a-zA-Z])í(?=[a-z])"), "i"),
 )
-"""What OCR makes of capital letters, where no English word is meant: `Us dollars`, `lndia`, `lowa`."""
+"""What OCR makes of small print, where no English word is meant: `Us dollars`, `lndia`, `lowa`, `Syría`."""
 _TICKS = (
     re.compile(r"(?:1[6-9]|20)\d\d\*?"),
     re.compile(rf"{_MONTH}\.? ?\d{{1,4}}"),
+    re.compile(rf"{_MONTH}\.? ?['’]\d\d"),
     re.compile(_MONTH),
     re.compile(r"\d\d:\d\d"),
     re.compile(r"[-$]?\d+(?:\.\d+)?%"),

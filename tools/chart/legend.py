@@ -16,6 +16,8 @@ FURNITURE = re.compile(
     re.IGNORECASE,
 )
 """Page furniture around a chart: footers, buttons, credits."""
+_SEAM = re.compile(r"\s*[-–—•●]+\s*|(?<=[a-z])(?=[A-Z])")
+"""Where two names were run together."""
 FAINT = 215
 """Paler marks are gridlines and stripes."""
 
@@ -67,8 +69,10 @@ def find_legend(frame: Frame, labels: Sequence[Label], marks: Iterable[Mark]) ->
             if id(other) not in taken and abs(other.box[0] - label.box[0]) <= 4 and -0.4 * height < gap < 0.5 * height:
                 lines.append(other)
                 taken.add(id(other))
-        entries.append(LegendEntry(_name(lines, marker), marker.colour, tuple(lines), marker))
-    return sorted(entries, key=lambda entry: (round(entry.labels[0].y / 8), entry.labels[0].box[0]))
+        entries += _entries(lines, marker, small)
+    if len(entries) == 1 and len(entries[0].name) < 2:
+        return []
+    return sorted(entries, key=lambda entry: (round(entry.labels[0].y / 8), entry.marker.x1))
 
 
 def _inside(mark: Mark, boxes: Sequence[Box]) -> bool:
@@ -95,9 +99,21 @@ def _marker_of(label: Label, marks: Sequence[Mark]) -> Mark | None:
     return max(near, key=lambda mark: mark.area, default=None)
 
 
+def _entries(lines: Sequence[Label], marker: Mark, marks: Sequence[Mark]) -> list[LegendEntry]:
+    """The entry of one word; several when the OCR read neighbouring entries as one (`FemaleMale`)."""
+    _, y1, x2, y2 = lines[0].box
+    further = [m for m in marks if marker.x2 < m.x1 < x2 and y1 < m.y < y2 and m.colour != marker.colour]
+    further = [m for m in further if not _is_ink(m) and abs(m.area - marker.area) <= 0.5 * marker.area]
+    markers = [marker, *sorted(further, key=lambda mark: mark.x1)]
+    parts = _SEAM.split(lines[0].text)
+    if len(lines) == 1 and len(markers) == len(parts) > 1:
+        return [LegendEntry(part, m.colour, (lines[0],), m) for part, m in zip(parts, markers, strict=True)]
+    return [LegendEntry(_name(lines, marker), marker.colour, tuple(lines), marker)]
+
+
 def _name(lines: Sequence[Label], marker: Mark) -> str:
     """The series name; a short first token where the marker is was read from the marker."""
-    text = " ".join(line.text for line in lines)
+    text = " ".join(line.text for line in lines).lstrip("•·●■- ")
     head, _, rest = text.partition(" ")
     inside = marker.x2 - lines[0].box[0] > 0.35 * lines[0].word.line_height
     if not inside:

@@ -118,6 +118,9 @@ def _read_lines(
     right = min(frame.width, categories.centres[-1] + 12)
     plot = (categories.centres[0] - 12, top, right, bottom - 1)
     lines = find_lines(frame, colours, labels, plot, [entry.marker for entry in legend])
+    if not lines and legend:
+        legend = ()
+        lines = find_lines(frame, colours, labels, plot, [])
     if not lines:
         raise ToolInputError("no bars, lines or sectors were found in this image")
     inside = [label for label in labels if label.y < bottom and label not in heading]
