@@ -67,10 +67,10 @@ class TypistModule(VLMModule):
 
 
 def write(request: Request) -> str:
-    """One call of the calculator, whose expression the seed decides, then an answer that is right for odd seeds."""
+    """One call of the calculator, then an answer; a bit of the seed decides whether it is right."""
     if not request.history:
         return call("calculator", expression=f"{request.seed % 97}+1")
-    return answer("3" if request.seed % 2 else "4")
+    return answer("3" if request.seed & 2 else "4")
 
 
 def planned(request: Request) -> str:
@@ -88,11 +88,16 @@ def returns_two(request: Request) -> ToolResult:
 
 def tasks_with(calls: Sequence[int]) -> dict[str, Task]:
     """One task per entry, asking for that many tool calls; each answer is 3."""
-    image = Image.from_pil(PIL.Image.new("L", (32, 32), 128))
     return {
-        f"t{index}": Task(f"t{index}", "chartqa", f"Task {index} calls={count} ?", "3", (image,))
+        f"t{index}": picture_task(f"t{index}", f"Task {index} calls={count} ?", "3")
         for index, count in enumerate(calls)
     }
+
+
+def picture_task(id: str, question: str, answer: str, **metadata: Any) -> Task:
+    """A task about a small grey picture."""
+    image = Image.from_pil(PIL.Image.new("L", (32, 32), 128))
+    return Task(id, "chartqa", question, answer, (image,), metadata=metadata)
 
 
 def config_of(tasks: Mapping[str, Task], num_envs: int = 4, **env_config: Any) -> GRPOConfig:

@@ -21,7 +21,7 @@ from envs.episode_record import EpisodeRecord
 from envs.registration import default_config
 from policies.scripted import ScriptedModule
 from tools.errors import VistaError
-from vista_rllib.connectors import RECORD, TRANSCRIPTS
+from vista_rllib.connectors import JOB, RECORD, TRANSCRIPTS
 from vista_rllib.grpo import tasks_of
 from vista_rllib.grpo_config import VLM, GRPOConfig
 from vista_rllib.job import RolloutJob
@@ -168,7 +168,12 @@ def _runners(
             parts = group.foreach_env_runner(
                 ["sample"] * len(ids), kwargs=shards, remote_worker_ids=ids, local_env_runner=False
             )
-            return [episode for part in parts for episode in part]
+            done = {episode.custom_data[JOB]: episode for part in parts for episode in part}
+            if missing := len(jobs) - len(done):
+                raise EvaluationError(
+                    f"{missing} of {len(jobs)} episodes did not come back; the env runners' logs say why"
+                )
+            return [done[job] for job in jobs]
 
         yield sample
     finally:
@@ -230,4 +235,3 @@ def _failure(record: EpisodeRecord) -> str:
     if record.grade is None:
         return f"no answer: {record.end}"
     return "wrong after tool (E6)" if record.num_tool_calls else "wrong, no tool used"
-

@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
+from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
@@ -124,11 +125,7 @@ class GRPO(Algorithm):
             missing = [job for job in jobs if job not in done]
             if not missing:
                 break
-            ids = self.env_runner_group.healthy_worker_ids()
-            if not ids:
-                time.sleep(1.0)
-                self._revive()
-                continue
+            ids = self._healthy_runners()
             shards = [missing[index :: len(ids)] for index in range(len(ids))]
             for episodes in self.env_runner_group.foreach_env_runner(
                 ["sample"] * len(ids),
@@ -141,7 +138,7 @@ class GRPO(Algorithm):
                 logger.warning(
                     "%d of %d episodes did not come back: sampling them again", len(jobs) - len(done), len(jobs)
                 )
-                self._revive()
+                self.restore_env_runners(self.env_runner_group)
         if len(done) < len(jobs):
             raise RolloutError(
                 f"{len(jobs) - len(done)} of {len(jobs)} episodes did not come back in {MAX_ROUNDS} rounds; "
@@ -150,10 +147,30 @@ class GRPO(Algorithm):
         metrics = self.env_runner_group.foreach_env_runner("get_metrics", local_env_runner=False)
         return [done[job] for job in jobs], metrics
 
-    def _revive(self) -> None:
-        """Lets RLlib restart dead env runners, and gives them the present weights before they sample."""
-        if self.restore_env_runners(self.env_runner_group):
+    def _healthy_runners(self) -> list[int]:
+        """Ids of the env runners that can sample; while there is none, waits until one is up again.
+
+        Raises:
+            RolloutError: none came back within `env_runner_restore_timeout_s`, or none is to be restarted.
+        """
+        waited = time.monotonic()
+        while not (ids := self.env_runner_group.healthy_worker_ids()):
+            patience = self.config.env_runner_restore_timeout_s if self.config.restart_failed_env_runners else 0
+            if time.monotonic() - waited >= patience:
+                raise RolloutError(f"no env runner has been alive for {patience} s; their logs (ray logs) say why")
+            time.sleep(1.0)
+            self.restore_env_runners(self.env_runner_group)
+        return list(ids)
+
+    def restore_env_runners(self, env_runner_group: EnvRunnerGroup) -> list[int]:
+        """Takes back env runners that Ray has restarted, with the present weights.
+
+        RLlib's own removes every module from them that no learner has: the tools.
+        """
+        restored = env_runner_group.probe_unhealthy_env_runners()
+        if restored:
             self._sync_weights()
+        return list(restored or ())
 
     def _check_versions(self, episodes: Sequence[MultiAgentEpisode]) -> None:
         """Every sampled token must come from the weights that are now in the learner."""

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ class GRPOTorchLearner(TorchLearner):
     learners they are summed once per step, weighted by what each learner holds, so that neither micro-batches nor
     learners change the gradient.
     """
+
+    _weights_seq_no: int
 
     def build(self) -> None:
         """Builds modules and optimisers, and keeps the start as the reference policy of full-weight runs.
@@ -74,8 +76,11 @@ class GRPOTorchLearner(TorchLearner):
             for module_id, module_batch in batch.policy_batches.items()
             if self.should_module_be_updated(module_id, batch)
         }
-        if not rows:
+        if not self._over_learners(sum(map(len, rows.values())), "sum"):
             raise LearnerError("no transcript to learn from: every episode had a fault, or no group differs in reward")
+        if self.config.num_learners > 1:
+            # Learners walk through the same modules in step, with no rows where theirs are used up.
+            rows = {module_id: rows.get(module_id, []) for module_id in sorted(self.module.keys())}
         self._step_metrics = {module_id: [] for module_id in rows}
         for module_id, module_rows in rows.items():
             self._add_old_and_reference_logps(module_id, module_rows)
@@ -95,11 +100,11 @@ class GRPOTorchLearner(TorchLearner):
                 )
                 for module_id, module_rows in rows.items()
             }
-            for step in range(max(map(len, cuts.values()))):
+            for step in range(int(self._over_learners(max(map(len, cuts.values())), "max"))):
                 picked = {
-                    module_id: [rows[module_id][index] for index in cut[step]]
+                    module_id: [rows[module_id][index] for index in cut[step]] if step < len(cut) else []
                     for module_id, cut in cuts.items()
-                    if step < len(cut)
+                    if step < len(cut) or self.config.num_learners > 1
                 }
                 yield MultiAgentBatch(
                     {module_id: SampleBatch({ROWS: object_array(chosen)}) for module_id, chosen in picked.items()},
@@ -120,20 +125,24 @@ class GRPOTorchLearner(TorchLearner):
             raise LearnerError(f"the gradient norm is {norm}: lower the learning rate or check rewards and dtype")
         self.apply_gradients(self.postprocess_gradients(gradients))
         for module_id in losses:
-            metrics = combine_metrics(self._metrics_parts[module_id])
-            self._step_metrics[module_id].append(metrics | {"policy_loss": losses[module_id], "grad_norm": norm})
+            if parts := self._metrics_parts[module_id]:
+                metrics = combine_metrics(parts) | {"policy_loss": losses[module_id], "grad_norm": norm}
+                self._step_metrics[module_id].append(metrics)
         return {}, {module_id: torch.tensor(loss) for module_id, loss in losses.items()}, {}
 
     def _accumulate_gradients(self, module_id: str, rows: list[TrainRow]) -> float:
-        """Backward passes over one minibatch; returns its loss."""
+        """Backward passes over this learner's part of one minibatch; returns its loss."""
         config = self.config.get_config_for_module(module_id)
+        self._metrics_parts[module_id] = []
+        if not rows:
+            self._share(0)
+            return 0.0
         width = max(map(len, rows))
         mask = torch.zeros(len(rows), width, dtype=torch.bool)
         for index, row in enumerate(rows):
             mask[index, : len(row)] = torch.from_numpy(row.sampled)
         weights = token_weights(mask, config.loss_aggregation, config.loss_length)
         weights *= self._share(int(mask.sum() if config.loss_aggregation == "token-mean" else len(rows)))
-        self._metrics_parts[module_id] = []
         total = 0.0
         for micro in pack_microbatches([len(row) for row in rows], config.token_budget):
             batch = self._tensors(module_id, [rows[index] for index in micro])
@@ -186,6 +195,8 @@ class GRPOTorchLearner(TorchLearner):
         """
         super().after_gradient_based_update(timesteps=timesteps)
         for module_id, steps in self._step_metrics.items():
+            if not steps:
+                continue
             merged = defaultdict(list)
             for step in steps:
                 for key, value in step.items():
@@ -242,36 +253,47 @@ class GRPOTorchLearner(TorchLearner):
 
     def _model_inputs(self, module: VLMModule, rows: Sequence[TrainRow]) -> dict[str, torch.Tensor]:
         return module.train_batch(
-            [row.token_ids for row in rows], [row.sampled for row in rows], [row.images for row in rows]
+            [row.token_ids.tolist() for row in rows],
+            [row.sampled.tolist() for row in rows],
+            [row.images for row in rows],
         )
 
     def _tensors(self, module_id: str, rows: Sequence[TrainRow]) -> dict[str, Any]:
         inputs = self._model_inputs(self._vlm(module_id), rows)
         device = inputs["input_ids"].device
-        batch = {"inputs": inputs, "loss_mask": inputs["loss_mask"]}
+        batch: dict[str, Any] = {"inputs": inputs, "loss_mask": inputs["loss_mask"]}
         for name in ("old_logps", "rollout_logps", "ref_logps"):
             if getattr(rows[0], name) is not None:
-                batch[name] = torch.zeros(inputs["input_ids"].shape, device=device)
+                padded = batch[name] = torch.zeros(inputs["input_ids"].shape, device=device)
                 for index, row in enumerate(rows):
-                    batch[name][index, : len(row)] = torch.from_numpy(getattr(row, name))
+                    padded[index, : len(row)] = torch.from_numpy(getattr(row, name))
         batch["advantages"] = torch.tensor([[row.advantage] for row in rows], dtype=torch.float32, device=device)
         return batch
 
     # Several learners.
 
+    def _over_learners(self, value: float, how: Literal["sum", "max"]) -> float:
+        """The sum or maximum of a number over all learners; the number itself with one learner."""
+        if self.config.num_learners < 2:
+            return value
+        total = torch.tensor(float(value), device=self._device)
+        torch.distributed.all_reduce(total, getattr(torch.distributed.ReduceOp, how.upper()))
+        return float(total)
+
     def _share(self, count: int) -> float:
         """This learner's part of the whole minibatch's `count` (tokens or transcripts); 1 with one learner."""
-        if self.config.num_learners < 2:
-            return 1.0
-        total = torch.tensor(float(count), device=self._device)
-        torch.distributed.all_reduce(total)
-        return count / float(total)
+        return count / max(self._over_learners(count, "sum"), 1.0) if self.config.num_learners > 1 else 1.0
 
-    def _sum_over_learners(self, gradients: Mapping[Any, torch.Tensor]) -> None:
-        if self.config.num_learners > 1:
-            for ref in self._params:
-                if ref in gradients:
-                    torch.distributed.all_reduce(gradients[ref])
+    def _sum_over_learners(self, gradients: dict[Any, torch.Tensor]) -> None:
+        """Adds up the gradients of all learners, in place; a learner without rows for a parameter adds nothing."""
+        if self.config.num_learners < 2:
+            return
+        used = torch.tensor([ref in gradients for ref in self._params], dtype=torch.int32, device=self._device)
+        torch.distributed.all_reduce(used, torch.distributed.ReduceOp.MAX)
+        for (ref, param), needed in zip(self._params.items(), used.tolist(), strict=True):
+            if needed:
+                gradient = gradients.setdefault(ref, torch.zeros_like(param))
+                torch.distributed.all_reduce(gradient)
 
 
 def _store(rows: Sequence[TrainRow], name: str, logps: torch.Tensor) -> None:
