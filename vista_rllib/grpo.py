@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -207,9 +208,10 @@ class GRPO(Algorithm):
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
         names = ("kl", "clip_fraction", "entropy", "ratio_max_dev", "first_ratio_max_dev", "grad_norm", "policy_loss")
         for name in names:
-            value = self.metrics.peek((LEARNER_RESULTS, VLM, METRICS, name), default=None)
-            if value is not None:
-                self._log({name: float(value)})
+            # RLlib takes a default of None for none at all, and raises.
+            value = float(self.metrics.peek((LEARNER_RESULTS, VLM, METRICS, name), default=math.nan))
+            if not math.isnan(value):
+                self._log({name: value})
 
     def _log(self, values: dict[str, float]) -> None:
         for key, value in values.items():
