@@ -29,6 +29,7 @@ class Transcript:
         versions: per token, `WEIGHTS_SEQ_NO` of the weights that sampled it; -1 where not sampled.
         images: the images in the order of their placeholders.
         image_tokens: how many placeholder tokens each image takes.
+        image_offsets: per image, the length of the transcript before the observation that brought it.
     """
 
     token_ids: list[int] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Transcript:
     versions: list[int] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     image_tokens: list[int] = field(default_factory=list)
+    image_offsets: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -58,6 +60,7 @@ class Transcript:
         placeholders = sum(token == image_token_id for token in token_ids)
         if placeholders != sum(image_tokens):
             raise TranscriptError(f"{placeholders} image placeholders for images that expand to {sum(image_tokens)}")
+        self.image_offsets += [len(self)] * len(images)
         self.token_ids += token_ids
         self.sampled += [False] * len(token_ids)
         self.logps += [0.0] * len(token_ids)

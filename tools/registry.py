@@ -16,7 +16,15 @@ from rapidfuzz import process
 from tools.errors import ToolUnavailableError, UnknownToolError, VistaError
 from tools.tool import Arguments, Tool
 
-BUILT_IN_MODULES = ("tools.ocr", "tools.chart_to_table", "tools.zoom", "tools.calculator")
+BUILT_IN_MODULES = (
+    "tools.ocr",
+    "tools.chart_to_table",
+    "tools.chart_extract_data",
+    "tools.chart_compare",
+    "tools.chart_describe",
+    "tools.zoom",
+    "tools.calculator",
+)
 """Modules that register this project's tools when they are imported."""
 
 NO_TOOLS = "none"

@@ -40,11 +40,16 @@ class TrainRow:
 
     @classmethod
     def from_transcript(cls, transcript: Transcript, group_id: int, reward: float, episode_id: str) -> TrainRow:
-        """A row with the reward, still without an advantage."""
+        """A row with the reward, still without an advantage.
+
+        What was observed after the last sampled token can neither be learned nor be looked back at: it is left out.
+        """
         arrays = transcript.arrays()
-        return cls(
-            arrays["token_ids"], arrays["sampled"], arrays["logps"], transcript.images, group_id, reward, episode_id
-        )
+        sampled = np.flatnonzero(arrays["sampled"])
+        end = int(sampled[-1]) + 1 if len(sampled) else 0
+        images = [image for image, at in zip(transcript.images, transcript.image_offsets, strict=True) if at < end]
+        token_ids, mask, logps = (arrays[name][:end] for name in ("token_ids", "sampled", "logps"))
+        return cls(token_ids, mask, logps, images, group_id, reward, episode_id)
 
     def __len__(self) -> int:
         return len(self.token_ids)
