@@ -24,6 +24,7 @@ class ChartToTable(Tool):
     description = "Reads a bar, line or pie chart and returns its data as a table: one row per label, cells split by |."
     arguments = ChartToTableArguments
     aliases = ("chart2table",)
+    version = "2"
 
     def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """One table per call."""

@@ -29,6 +29,7 @@ class Ocr(Tool):
     description = "Reads the text in an image or in a region of it: one line per text, with its box in pixels."
     arguments = OcrArguments
     aliases = ("easyocr",)
+    version = "2"
 
     def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """One list of words per call."""

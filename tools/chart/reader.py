@@ -67,7 +67,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
         bottom = max(bottom, min(max(tick.y for tick in axis.ticks), frame.height - 1.0))
     categories = find_categories(frame, labels, bottom, centres)
     heading = find_title(frame, labels, min(bar.y1 for bar in bars.bars))
-    order = _series_order(colour_of.values(), legend, bars)
+    order = _series_order(colour_of.values(), legend)
     single = len(order) == 1 or (max(len(group) for group in groups) == 1 and not legend)
     places, cells = [], []
     for row, group in enumerate(groups):
@@ -90,7 +90,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
     value_title = find_y_title(labels, frame)
     return ChartTable(
         type="h_bar" if frame.turned else "v_bar",
-        columns=(_header(categories, frame), *names),
+        columns=(_header(categories), *names),
         rows=tuple((name, *cells) for name, cells in rows),
         title=joined(heading),
         unit=_unit([*numbers, *_tick_numbers(axis)]),
@@ -139,7 +139,7 @@ def _read_lines(
     names = [VALUE] if len(lines) == 1 and not legend else _series_names(order, legend)
     return ChartTable(
         type="line",
-        columns=(_header(categories, frame), *names),
+        columns=(_header(categories), *names),
         rows=tuple((name, *cells) for name, cells in zip(fill_years(categories.names), grid, strict=True)),
         title=joined(heading),
         unit=_unit([*numbers, *_tick_numbers(axis)]),
@@ -216,7 +216,7 @@ def _without(labels: Sequence[Label], others: Iterable[Label]) -> list[Label]:
     return [label for label in labels if id(label) not in gone]
 
 
-def _series_order(colours: Iterable[Colour], legend: Sequence[LegendEntry], bars: BarSet) -> list[Colour]:
+def _series_order(colours: Iterable[Colour], legend: Sequence[LegendEntry]) -> list[Colour]:
     present = list(dict.fromkeys(colours))
     named = [entry.colour for entry in legend if entry.colour in present]
     return list(dict.fromkeys([*named, *present]))
@@ -227,7 +227,7 @@ def _series_names(order: Sequence[Colour], legend: Sequence[LegendEntry]) -> lis
     return [by_colour.get(colour, f"Series {i}").replace("|", "I") for i, colour in enumerate(order, 1)]
 
 
-def _header(categories: CategoryAxis, frame: Frame) -> str:
+def _header(categories: CategoryAxis) -> str:
     return categories.title.replace("|", "I") if categories.title else LABEL
 
 

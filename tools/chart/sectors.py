@@ -38,6 +38,9 @@ def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[L
         names.append(name)
     printed = [number for number in numbers if number is not None]
     scale, resolution = _scale(pie, numbers)
+    numbers = [
+        n if n is None or _agrees(n, scale * s.share) else None for n, s in zip(numbers, pie.sectors, strict=True)
+    ]
     rows = []
     for sector, name, number in zip(pie.sectors, names, numbers, strict=True):
         value = number.text if number is not None else format_value(scale * sector.share, resolution)
@@ -86,10 +89,15 @@ def _angles_off(label: Label, pie: Pie) -> list[float]:
 def _scale(pie: Pie, numbers: Sequence[Number | None]) -> tuple[float, float]:
     """Value of the whole circle and the resolution of a measured sector, from the printed values (else percent)."""
     known = [(number, sector) for number, sector in zip(numbers, pie.sectors, strict=True) if number is not None]
-    share = sum(sector.share for _, sector in known)
-    whole = sum(number.value for number, _ in known) / share if share > 0.05 else 100.0
+    wholes = [number.value / sector.share for number, sector in known]
+    whole = float(np.median(wholes)) if wholes else 100.0
     decimals = max((len(number.text.partition(".")[2]) for number, _ in known), default=1)
     return whole, 0.6 * 10.0**-decimals
+
+
+def _agrees(number: Number, measured: float) -> bool:
+    """Whether a printed value can belong to a sector of that size: rounding is fine, another digit is not."""
+    return abs(number.value - measured) <= max(0.3 * measured, 1.0)
 
 
 def _order(angle: float, name: str, legend: Sequence[str]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,3 @@ def tolerance_of(axis: ValueAxis | None, row_error: float = 5.0) -> float | None
     if axis is None:
         return None
     return max(MAX_DISAGREEMENT * axis.range, row_error * axis.resolution)
-
-
-Estimator = Callable[[float], float]
