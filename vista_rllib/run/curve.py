@@ -57,6 +57,7 @@ def draw_curve(
             if isinstance(value, int | float):
                 label = f"held out, {when}: {value:{column.form}}"
                 ax.axhline(value, linestyle=style, color="tab:red" if when == "before" else "tab:green", label=label)
+        _limit(ax, column)
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize="x-small")
     for ax in axes[len(panels) :]:
@@ -80,10 +81,14 @@ def _draw_panel(ax: Axes, column: Column, name: str, rows: Sequence[Mapping[str,
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.tick_params(labelsize="small")
     ax.grid(alpha=0.25)
+
+
+def _limit(ax: Axes, column: Column) -> None:
+    """Fixes the y axis, after everything is drawn: a limit ends the automatic ones."""
     if column is ACCURACY:
         ax.set_ylim(0, 1)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    elif column is not REWARD and y.min() >= 0:
+    elif column is not REWARD and ax.dataLim.ymin >= 0:
         ax.set_ylim(bottom=0)
 
 
