@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import (
     GenerationConfig,
-    PreTrainedTokenizerFast,
+    PreTrainedTokenizerBase,
     Qwen2_5_VLConfig,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -41,7 +41,7 @@ CHAT_TEMPLATE = """\
 
 
 def model_config(
-    tokenizer: PreTrainedTokenizerFast, hidden: int = 128, layers: int = 4, intermediate: int = 256
+    tokenizer: PreTrainedTokenizerBase, hidden: int = 128, layers: int = 5, intermediate: int = 256
 ) -> Qwen2_5_VLConfig:
     """The model's configuration for `tokenizer`'s vocabulary.
 
@@ -74,7 +74,7 @@ def model_config(
             "eos_token_id": token("<|im_end|>"),
             "pad_token_id": token("<|endoftext|>"),
             "tie_word_embeddings": True,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, "mrope_section": [4, 6, 6]},
         },
         vision_config={
             "depth": 2,
@@ -102,7 +102,7 @@ def image_processor() -> Qwen2VLImageProcessorPil:
     )
 
 
-def generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
+def generation_config(tokenizer: PreTrainedTokenizerBase) -> GenerationConfig:
     """Plain sampling at temperature 1 until the end of the turn."""
     return GenerationConfig(
         do_sample=True,

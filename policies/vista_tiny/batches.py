@@ -3,53 +3,96 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
 
 from envs.datasets.embedded import ChartSpec, render, sample_tables
 from envs.message import Message
 from policies.transcript import Transcript
 from policies.vista_tiny.charts import ChartSource
-from policies.vista_tiny.corpus import Teacher, Trajectory, trajectories
+from policies.vista_tiny.corpus import ALL_TOOLS, HASTE, Teacher, Trajectory, hurried, trajectories
 from policies.vlm import VLMModule
 from tools.image import Image
 
-DENSE_ROWS, DENSE_QUESTIONS = 8, 4
+DENSE_ROWS = 8
 """A dense row asks several questions about one table, without system prompt and image: more to learn per token."""
 FULL_ROWS = 10
 """A full row is an episode as it will be: system prompt, question, answer; with the chart's image in every other."""
-FULL_EVERY = 3
-"""Every third batch is full."""
+MIXED_ROWS = 16
+"""Full rows of the last stage, whose prompt is shorter."""
 SORTED = 4
 """Batches drawn together and sorted by length, so that rows of one batch need little padding."""
 PICTURES = 120
 """Rendered charts; each is asked about many times."""
 
 
+Solved = Iterator[tuple[ChartSpec, Sequence[Trajectory]]]
+"""Charts with the teacher's trajectories about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diet:
+    """What a stage of training is fed with.
+
+    Attributes:
+        questions: questions about the table of a dense row.
+        plain: share kept of the plain questions, those for a single cell.
+        full_every: every so many batches one of full rows instead of dense ones.
+    """
+
+    questions: int
+    plain: float
+    full_every: int
+
+
 class Batches:
     """An endless, seeded stream of batches; the first N are the same whatever comes after."""
 
-    def __init__(self, module: VLMModule, tokenizer: object, seed: int) -> None:
+    def __init__(self, module: VLMModule, tokenizer: PreTrainedTokenizerBase, seed: int, diet: Diet | None) -> None:
         self._chat = module.chat
+        self._seed = seed
         self._tokenizer = tokenizer
         self._teacher = Teacher()
+        self._prompts = (*[self._teacher.system] * 3, Teacher(ALL_TOOLS).system) if diet else (self._teacher.system,)
         self._rng = random.Random(seed)
-        self._charts = trajectories(self._teacher, iter(ChartSource(seed)), self._rng, DENSE_QUESTIONS)
+        self._diet = diet
         self._pictures = [(spec, Image.from_bytes(render(spec))) for spec in sample_tables(seed + 2, PICTURES)]
         self._pictured = trajectories(self._teacher, self._picture_specs(), self._rng, 1)
         self._image_of = {id(spec): image for spec, image in self._pictures}
 
     def __iter__(self) -> Iterator[list[Transcript]]:
-        dense = self._sorted(self._dense(), DENSE_ROWS)
-        worded = self._sorted(self._full(), FULL_ROWS)
+        return self._mixed() if self._diet is None else self._careful(self._diet)
+
+    def _mixed(self) -> Iterator[list[Transcript]]:
+        """The shipped example's prompt, and a hasty teacher among the careful one."""
+        return self._sorted(self._of_two_teachers(), MIXED_ROWS)
+
+    def _of_two_teachers(self) -> Iterator[Transcript]:
+        pictured = trajectories(self._teacher, self._picture_specs(), self._rng, 1)
+        worded = trajectories(self._teacher, iter(ChartSource(self._seed + 3)), self._rng, 2)
+        for number in itertools.count():
+            spec, solved = next(pictured if number % 2 else worded)
+            for trajectory in solved:
+                hasty = self._rng.random() < HASTE[trajectory.question.kind]
+                shown = hurried(trajectory, spec, self._rng) if hasty else trajectory
+                yield self._episode(shown, *([self._image_of[id(spec)]] if number % 2 else []))
+
+    def _careful(self, diet: Diet) -> Iterator[list[Transcript]]:
+        charts = trajectories(self._teacher, iter(ChartSource(self._seed)), self._rng, diet.questions)
+        dense = self._sorted(self._dense(charts, diet.plain), DENSE_ROWS)
+        worded = self._sorted(self._full(charts), FULL_ROWS)
         pictured = self._sorted(self._full_with_picture(), FULL_ROWS)
         step = 0
         while True:
             step += 1
-            if step % FULL_EVERY:
+            if step % diet.full_every:
                 yield next(dense)
             else:
-                yield next(pictured if step % (2 * FULL_EVERY) == 0 else worded)
+                yield next(pictured if step % (2 * diet.full_every) == 0 else worded)
 
     def _sorted(self, rows: Iterator[Transcript], size: int) -> Iterator[list[Transcript]]:
         while True:
@@ -62,10 +105,11 @@ class Batches:
         while True:
             yield self._rng.choice(self._pictures)[0]
 
-    def _dense(self) -> Iterator[Transcript]:
-        for _, solved in self._charts:
+    def _dense(self, charts: Solved, plain: float) -> Iterator[Transcript]:
+        for _, solved in charts:
             transcript = Transcript()
-            for number, trajectory in enumerate(solved):
+            kept = [t for t in solved if plain == 1 or t.question.kind != "retrieve" or self._rng.random() < plain]
+            for number, trajectory in enumerate(kept or solved[:1]):
                 first = dataclasses.replace(trajectory.messages[0], system="")
                 if number == 0:
                     self._append(transcript, (first, *trajectory.messages[1:]), trajectory.turns)
@@ -73,8 +117,8 @@ class Batches:
                     self._append(transcript, (first, *trajectory.messages[2:]), trajectory.turns[1:])
             yield transcript
 
-    def _full(self) -> Iterator[Transcript]:
-        for _, solved in self._charts:
+    def _full(self, charts: Solved) -> Iterator[Transcript]:
+        for _, solved in charts:
             for trajectory in solved[:2]:
                 yield self._episode(trajectory)
 
@@ -84,7 +128,7 @@ class Batches:
 
     def _episode(self, trajectory: Trajectory, *images: Image) -> Transcript:
         transcript = Transcript()
-        first = dataclasses.replace(trajectory.messages[0], images=images)
+        first = dataclasses.replace(trajectory.messages[0], images=images, system=self._rng.choice(self._prompts))
         self._append(transcript, (first, *trajectory.messages[1:]), trajectory.turns)
         return transcript
 

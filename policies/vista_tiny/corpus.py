@@ -16,8 +16,9 @@ from policies.scripted import ScriptedModule
 from tools.calculator import calculate
 from tools.registry import get_tool
 
-TOOLS = ("ocr", "chart_to_table", "zoom", "calculator")
-"""Tools of the system prompt, in the order of the shipped examples."""
+TOOLS = ("chart_to_table", "calculator")
+"""Tools of the shipped example's system prompt, in its order."""
+ALL_TOOLS = ("ocr", "chart_to_table", "zoom", "calculator")
 MAX_TURNS = 3
 _CALL = re.compile(r"<tool_call>(.*)</tool_call>", re.DOTALL)
 _ANSWER = re.compile(r"<answer>(.*)</answer>", re.DOTALL)
@@ -39,9 +40,9 @@ class Trajectory:
 class Teacher:
     """Runs the scripted policy with an oracle in place of `chart_to_table` and the real calculator."""
 
-    def __init__(self) -> None:
-        self._policy = ScriptedModule(model_config={})
-        self.system = system_prompt("compact", [get_tool(name) for name in TOOLS])
+    def __init__(self, tools: Sequence[str] = TOOLS) -> None:
+        self._policy = ScriptedModule(observation_space=None, action_space=None, model_config={})
+        self.system = system_prompt("compact", [get_tool(name) for name in tools])
 
     def solve(self, question: Question, table: str) -> Trajectory | None:
         """The teacher's episode, or None when its answer is not the gold answer (such episodes teach nothing).
@@ -65,6 +66,28 @@ class Teacher:
         answer = _ANSWER.search(turns[-1])
         right = answer is not None and same_answer(answer[1], question.label)
         return Trajectory(question, tuple(messages), tuple(turns)) if right else None
+
+
+HASTE = {"retrieve": 0.15, "compare": 0.6, "count": 0.6, "difference": 0.6, "yes_no": 0.6}
+"""How often the hasty teacher takes over after the table was read, by kind of question."""
+
+
+def hurried(trajectory: Trajectory, spec: ChartSpec, rng: random.Random) -> Trajectory:
+    """The same episode by a hasty teacher: it calls the tool, then guesses among the entries it saw."""
+    question = trajectory.question
+    column = spec.values[spec.series.index(question.program[1])]
+    match question.kind:
+        case "yes_no":
+            guess = rng.choice(("Yes", "No"))
+        case "count":
+            guess = str(rng.randint(1, len(spec.labels)))
+        case "compare":
+            named = [label for label in spec.labels if label in question.program]
+            guess = rng.choice(named if len(named) > 1 else spec.labels)
+        case _:
+            guess = spec.text(rng.choice(column))
+    turn = f"<think>At a glance.</think><answer>{guess}</answer>"
+    return Trajectory(question, trajectory.messages[:2], (trajectory.turns[0], turn))
 
 
 def reply_to(call: str, table: str) -> str | None:

@@ -10,25 +10,50 @@ import itertools
 import json
 import random
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 from rich.console import Console
-from safetensors.torch import save_file
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLForConditionalGeneration,
+)
 
+from policies.transcript import Transcript
 from policies.vista_tiny.architecture import CHAT_TEMPLATE, generation_config, image_processor, model_config
-from policies.vista_tiny.batches import Batches
+from policies.vista_tiny.batches import Batches, Diet
 from policies.vista_tiny.charts import ChartSource
-from policies.vista_tiny.corpus import Teacher, table_text, trajectories
+from policies.vista_tiny.corpus import ALL_TOOLS, Teacher, table_text, trajectories
 from policies.vista_tiny.initial import wire_induction
 from policies.vista_tiny.tokenizer import train_tokenizer
 from policies.vista_tiny.train import Progress, Trainer
 from policies.vlm import VLMModule
 
 VOCABULARY = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of training. Its learning rates are relative to the full ones; without a diet it has two teachers."""
+
+    name: str
+    steps: int
+    rate: float
+    diet: Diet | None
+
+
+STAGES = (
+    Stage("careful", 2000, 1.0, Diet(questions=6, plain=0.6, full_every=5)),
+    Stage("mixed", 120, 0.3, None),
+)
+ALL_STAGES = ",".join(stage.name for stage in STAGES)
 _CORPUS_CHARTS = 3000
 _SYSTEM_COPIES = 200
 """Weight of the system prompt in the tokenizer's corpus: every episode starts with it."""
@@ -36,7 +61,7 @@ _SYSTEM_COPIES = 200
 
 def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     """Learns the tokenizer from the system prompt and the training side's tables, questions and turns."""
-    teacher = Teacher()
+    teacher = Teacher(ALL_TOOLS)
     texts = [teacher.system] * _SYSTEM_COPIES
     rng = random.Random(seed)
     charts = trajectories(teacher, iter(ChartSource(seed)), rng, 2)
@@ -50,10 +75,9 @@ def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def write_untrained(folder: Path, seed: int) -> None:
+def write_untrained(folder: Path, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
     """Writes tokenizer, configuration, image processor and the initial weights (bfloat16) to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer(seed)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
     model = Qwen2_5_VLForConditionalGeneration(model_config(tokenizer)).float()
@@ -68,42 +92,57 @@ def write_untrained(folder: Path, seed: int) -> None:
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder to write the model to; created.")],
-    steps: Annotated[int, typer.Option(help="Training steps; fewer leave more to reinforcement learning.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of the charts, questions and initial weights.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
-    snapshots: Annotated[int, typer.Option(help="Also write step_N.safetensors every N steps; 0: never.")] = 0,
+    snapshots: Annotated[int, typer.Option(help="Also write STAGE_STEP.safetensors every N steps; 0: never.")] = 0,
+    after: Annotated[Path | None, typer.Option(help="Weights to go on from, in their folder.")] = None,
+    stages: Annotated[str, typer.Option(help="Stages to run, in order.")] = ALL_STAGES,
+    steps: Annotated[int | None, typer.Option(help="Steps of each stage instead of its own number.")] = None,
 ) -> None:
     """Makes vista-tiny: tokenizer, configuration, weights."""
     console = Console()
     torch.set_num_threads(threads)
     start = time.monotonic()
-    write_untrained(out, seed)
-    module = VLMModule(model_config={"model": str(out)}, inference_only=False)
-    tokenizer = AutoTokenizer.from_pretrained(out)
+    tokenizer = make_tokenizer(seed) if after is None else AutoTokenizer.from_pretrained(after.parent)
+    write_untrained(out, tokenizer, seed)
+    module = VLMModule(observation_space=None, action_space=None, model_config={"model": str(out)})
     parameters = sum(parameter.numel() for parameter in module.model.parameters())
     console.print(f"{parameters:,} parameters, {len(tokenizer)} tokens in the vocabulary")
-    batches = iter(Batches(module, tokenizer, seed + 1))
-    trainer = Trainer(module)
-    losses: list[float] = []
-    tokens = 0
 
-    def save(file: Path) -> None:
-        weights = {name: value.to(torch.bfloat16).contiguous() for name, value in trainer.averaged().items()}
-        save_file(weights, file, metadata={"format": "pt"})
+    def train(name: str, batches: Iterator[list[Transcript]], count: int, rate: float) -> None:
+        trainer = Trainer(module, rate)
+        losses: list[float] = []
+        tokens = 0
 
-    def report(progress: Progress) -> None:
-        nonlocal tokens
-        tokens += progress.tokens
-        losses.append(progress.loss)
-        if progress.step % 25 == 0 or progress.step == steps:
-            mean = sum(losses[-25:]) / len(losses[-25:])
-            seconds = time.monotonic() - start
-            console.print(f"step {progress.step:5d}  loss {mean:.3f}  {tokens / 1e6:.2f} M tokens  {seconds:.0f} s")
-        if snapshots and progress.step % snapshots == 0:
-            save(out / f"step_{progress.step}.safetensors")
+        def report(progress: Progress) -> None:
+            nonlocal tokens
+            tokens += progress.tokens
+            losses.append(progress.loss)
+            if progress.step % 25 == 0 or progress.step == count:
+                mean = sum(losses[-25:]) / len(losses[-25:])
+                seconds = time.monotonic() - start
+                told = f"loss {mean:.3f}  {tokens / 1e6:.2f} M tokens  {seconds:.0f} s"
+                console.print(f"{name} step {progress.step:5d}  {told}")
+            if snapshots and progress.step % snapshots == 0:
+                save_file(trainer.averaged(), out / f"{name}_{progress.step}.safetensors", metadata={"format": "pt"})
 
-    trainer.run(batches, steps, report)
-    save(out / "model.safetensors")
+        trainer.run(batches, count, report)
+        save_file(trainer.averaged(), out / "model.safetensors", metadata={"format": "pt"})
+        load_averaged(module, trainer.averaged())
+
+    if after is not None:
+        load_averaged(module, load_file(after))
+    for number, stage in enumerate(STAGES):
+        if stage.name in stages.split(","):
+            batches = Batches(module, tokenizer, seed + 1 + 100 * number, stage.diet)
+            train(stage.name, iter(batches), steps or stage.steps, stage.rate)
+
+
+def load_averaged(module: VLMModule, weights: Mapping[str, torch.Tensor]) -> None:
+    """Puts the averaged weights of a stage, as they are saved, into the model."""
+    with torch.no_grad():
+        for name, parameter in module.model.named_parameters():
+            parameter.copy_(weights[name])
 
 
 if __name__ == "__main__":

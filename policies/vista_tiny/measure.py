@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,11 @@ _CALL = re.compile(r"<tool_call>(.*)</tool_call>", re.DOTALL)
 _ANSWER = re.compile(r"<answer>(.*)</answer>", re.DOTALL)
 _ROWS = 60
 """Episodes generated together."""
+
+Asked = tuple[ChartSpec, Question, str]
+"""A chart, a question about it, and what `chart_to_table` says."""
+
+_picture = lru_cache(maxsize=4096)(render)
 
 
 @dataclass(slots=True)
@@ -64,9 +70,7 @@ class Episode:
         return self.answer is not None and all(map(well_formed, self.turns))
 
 
-def held_out(
-    split: str, limit: int, read: Callable[[ChartSpec], str] = table_text
-) -> list[tuple[ChartSpec, Question, str]]:
+def held_out(split: str, limit: int, read: Callable[[ChartSpec], str] = table_text) -> list[Asked]:
     """`limit` questions of a split, spread over its charts, with what the tool says (`read`)."""
     charts = published_specs()[split]
     asked = [(spec, list(questions_for(spec, random.Random(spec.style)))) for spec in charts]
@@ -78,7 +82,7 @@ def play(module: VLMModule, questions: Sequence[Asked], system: str, greedy: boo
     """Plays one episode for each question."""
     episodes = []
     for number, (spec, question, table) in enumerate(questions):
-        image = Image.from_bytes(render(spec))
+        image = Image.from_bytes(_picture(spec))
         first = Message("user", user_prompt("compact", question.query), (image,), system)
         episodes.append(Episode(spec, question, table, Request(str(number), "vlm", first)))
     forward = module.forward_inference if greedy else module.forward_exploration

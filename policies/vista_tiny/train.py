@@ -13,7 +13,7 @@ from policies.vlm import VLMModule
 
 MATRIX_LR, OTHER_LR = 0.01, 0.004
 """Peak learning rates: Muon for the matrices of the language model's layers, AdamW for all the rest."""
-WARMUP, FLAT = 20, 300
+WARMUP, FLAT = 20, 500
 """Steps of linear warmup; from step FLAT on the rate falls with 1 / sqrt(step)."""
 AVERAGING = 0.97
 """The saved weights are an exponential average over about the last 30 steps: smoother than any single step, and so
@@ -36,7 +36,9 @@ class Progress:
 class Trainer:
     """Trains `module` in place and keeps the average of its weights."""
 
-    def __init__(self, module: VLMModule) -> None:
+    def __init__(self, module: VLMModule, rate: float = 1.0) -> None:
+        """`rate` scales the learning rates."""
+        self._rate = rate
         self._module = module
         self._average = {name: value.detach().clone() for name, value in module.model.named_parameters()}
         layers = module.model.model.language_model.layers
@@ -60,7 +62,7 @@ class Trainer:
             loss = -self._module.forward_train(inputs)["logps"][mask].mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self._module.model.parameters(), 1.0)
-            rate = min(1.0, step / WARMUP) * min(1.0, math.sqrt(FLAT / step))
+            rate = self._rate * min(1.0, step / WARMUP) * min(1.0, math.sqrt(FLAT / step))
             for optimizer, peak in self._optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = peak * rate
@@ -73,5 +75,5 @@ class Trainer:
             report(Progress(step, loss.item(), sum(map(len, batch))))
 
     def averaged(self) -> dict[str, torch.Tensor]:
-        """The averaged weights by parameter name, float32."""
-        return self._average
+        """The averaged weights by parameter name, bfloat16 as they are saved."""
+        return {name: value.to(torch.bfloat16).contiguous() for name, value in self._average.items()}
