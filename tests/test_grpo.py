@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import episodes
 import numpy as np
 import pytest
 import ray
+import rollouts
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 from rollouts import TypistModule, config_of, jobs_for, make_runner, tasks_with
@@ -23,6 +26,9 @@ from vista_rllib.groups import sort_groups
 from vista_rllib.grpo import GRPO
 from vista_rllib.grpo_torch_learner import GRPOTorchLearner
 from vista_rllib.ledger_log import verify
+
+for _module in (episodes, rollouts, sys.modules[__name__]):
+    ray.cloudpickle.register_pickle_by_value(_module)  # Ray's workers do not find the modules of this folder
 
 TYPIST = {"max_new_tokens": 64, "max_length": 1024, "random_init_seed": 3}
 TASKS = tasks_with([1] * 6)
@@ -211,9 +217,9 @@ def test_a_remote_runner_is_restored_and_replaced(folder: Path, ray_session: Non
     rollout = algo._rollout
 
     def watched(jobs: Any) -> Any:
-        episodes = rollout(jobs)
-        seen.append((list(jobs), [episode.custom_data[JOB] for episode in episodes]))
-        return episodes
+        sampled = rollout(jobs)
+        seen.append((list(jobs), [episode.custom_data[JOB] for episode in sampled]))
+        return sampled
 
     algo._rollout = watched
     try:
@@ -252,8 +258,8 @@ def test_a_remote_runner_is_restored_and_replaced(folder: Path, ray_session: Non
 def test_two_learners_make_the_gradient_of_one(ray_session: None) -> None:
     """Three groups, so that one learner has two and the other one, in two steps of which one is empty there."""
     sampling = typist_config()
-    episodes = make_runner(_validated(sampling)).sample(jobs=jobs_for(["t0", "t1", "t2"], 3))
-    groups = sort_groups(episodes, ["vlm"], drop_flat=False)
+    sampled = make_runner(_validated(sampling)).sample(jobs=jobs_for(["t0", "t1", "t2"], 3))
+    groups = sort_groups(sampled, ["vlm"], drop_flat=False)
     config = typist_config().training(lr=0.0, grad_clip=None, num_minibatches=1)
     config.policy(modules={"vlm": RLModuleSpec(module_class=VLMModule, model_config=TYPIST)})
     one = GRPOTorchLearner(config=_validated(config), module_spec=config.get_multi_rl_module_spec())

@@ -364,12 +364,19 @@ class _Run:
             return
         timeout = None if block and not self._waiting else (self._runner.config.max_batch_wait_s if block else 0)
         finished, _ = wait(self._futures, timeout=timeout, return_when=FIRST_COMPLETED)
+        served: dict[str, tuple[_Ready, list[Any]]] = {}
         for future in finished:
-            module_id, ready = self._futures.pop(future)
+            module_id, one = self._futures.pop(future)
             error = future.exception()
-            if error is not None and not isinstance(error, FaultError):
-                raise error
-            self._settle(module_id, ready, error.fault if isinstance(error, FaultError) else future.result())
+            if isinstance(error, FaultError):
+                self._settle(module_id, one, error.fault)
+            else:  # those that finished together take the way through the connectors together
+                ready, outputs = served.setdefault(module_id, (_Ready(), []))
+                ready.rows += one.rows
+                outputs.append(future.result())
+        for module_id, (ready, outputs) in served.items():
+            columns = {column: [item for output in outputs for item in output[column]] for column in outputs[0]}
+            self._settle(module_id, ready, {column: object_array(items) for column, items in columns.items()})
 
     def _settle(self, module_id: str, ready: _Ready, outcome: Any) -> None:
         """Turns a module's output into env steps, and queues what follows; a fault voids the rows' episodes."""
