@@ -26,6 +26,7 @@ from policies.request import Request, object_array, requests_of
 from policies.sampling import TurnEnd, TurnSampler, tempered_logps
 from policies.vlm_config import VLMConfig
 from policies.weights import load_weights, pack_weights
+from tools.errors import Fault, FaultError, boundary
 from tools.image import Image
 from tools.tool import ToolCall, ToolResult
 
@@ -76,11 +77,16 @@ class VLMModule(TorchRLModule, ValueFunctionAPI):
         return {Columns.ACTIONS: object_array(self._generate(requests_of(batch), greedy=True))}
 
     @torch.no_grad()
-    def _generate(self, requests: Sequence[Request], greedy: bool) -> list[Turn | ToolResult]:
-        for request in requests:
-            self.chat.observe(request.transcript, request.observation, self.settings.system)
+    def _generate(self, requests: Sequence[Request], greedy: bool) -> list[Turn | ToolResult | Fault]:
+        faults: dict[int, Fault] = {}
+        for row, request in enumerate(requests):
+            try:
+                with boundary(f"agent:{request.agent_id}"):
+                    self.chat.observe(request.transcript, request.observation, self.settings.system)
+            except FaultError as error:  # an unreadable image costs its own episode, not the batch
+                faults[row] = error.fault
         room = [self.settings.max_length - len(request.transcript) for request in requests]
-        rows = [row for row, left in enumerate(room) if left > 0]
+        rows = [row for row, left in enumerate(room) if left > 0 and row not in faults]
         turns = [Turn("", 0, "context")] * len(requests)
         if rows:
             limit = min(self.settings.max_new_tokens, max(room[row] for row in rows))
@@ -91,10 +97,11 @@ class VLMModule(TorchRLModule, ValueFunctionAPI):
                     ids, logps, reason = ids[: room[row]], logps[: room[row]], "context"
                 requests[row].transcript.sample(ids, logps, self.weights_version, self.chat.image_token_id)
                 turns[row] = Turn(self.chat.decode(ids), len(ids), reason)
-        return [
+        actions = [
             ToolResult(turn.text) if isinstance(request.observation, ToolCall) else turn
             for request, turn in zip(requests, turns, strict=True)
         ]
+        return [faults.get(row, action) for row, action in enumerate(actions)]
 
     def _sample(
         self, requests: Sequence[Request], limit: int, greedy: bool

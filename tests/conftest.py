@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def ray_session() -> Iterator[None]:
     """One local Ray instance for the whole session (starting one takes seconds)."""
     import ray
 
+    os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: starved where other work runs beside the tests
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
     yield
     ray.shutdown()

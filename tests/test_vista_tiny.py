@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ray.rllib.core.columns import Columns
 from safetensors.torch import load_file
 from transformers import (
     AutoImageProcessor,
@@ -18,20 +19,23 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
+from envs.datasets.embedded import questions_for, render
 from envs.datasets.embedded_specs import published_specs, shares_cells
 from envs.message import Message
-from envs.protocol import well_formed
+from envs.protocol import ParsedAnswer, ParsedCall, call_names, parse_turn, well_formed
+from policies.request import Request, object_array
 from policies.transcript import Transcript
 from policies.vista_tiny.architecture import HEAD_DIM, MAX_IMAGE_TOKENS, model_config
-from policies.vista_tiny.batches import Batches, Diet
+from policies.vista_tiny.batches import Batches, Choice, Diet
 from policies.vista_tiny.charts import ChartSource
-from policies.vista_tiny.corpus import Teacher, hurried, table_text, trajectories
+from policies.vista_tiny.corpus import Teacher, same_answer, table_text, trajectories
+from policies.vista_tiny.delegating import TOOLS, DelegatingTeacher
 from policies.vista_tiny.initial import SHIFTS, wire_induction
-from policies.vista_tiny.measure import held_out, play, summary
 from policies.vista_tiny.tokenizer import PROTOCOL_TAGS, SPECIAL_TOKENS
 from policies.vista_tiny.train import Trainer
 from policies.vlm import TINY, VLMModule
 from tools.image import Image
+from tools.registry import get_tool
 
 
 @pytest.fixture(scope="module")
@@ -91,19 +95,34 @@ def test_a_label_is_the_same_tokens_wherever_it_stands(tokenizer) -> None:
         assert any(ids[start : start + len(label)] == label for start in range(len(ids)))
 
 
-def test_teacher_is_right_well_formed_and_hasty_twin_calls_the_tool_too() -> None:
-    rng = random.Random(0)
-    charts = trajectories(Teacher(), iter(ChartSource(5)), rng, 4)
+def test_the_reading_teacher_is_right_and_well_formed() -> None:
+    charts = trajectories(Teacher(), iter(ChartSource(5)), random.Random(0), 4)
     kinds = set()
     for spec, solved in itertools.islice(charts, 60):
         for trajectory in solved:
             kinds.add(trajectory.question.kind)
-            hasty = hurried(trajectory, spec, rng)
             assert len(trajectory.messages) == len(trajectory.turns) <= 3
-            assert all(map(well_formed, (*trajectory.turns, *hasty.turns)))
-            assert "chart_to_table" in trajectory.turns[0] == hasty.turns[0]
+            assert all(map(well_formed, trajectory.turns))
+            assert "chart_to_table" in trajectory.turns[0]
             assert trajectory.messages[1].text.endswith(table_text(spec).split("\n", 2)[2])
     assert kinds == {"retrieve", "compare", "count", "difference", "yes_no"}
+
+
+def test_the_delegating_teacher_is_right_and_its_calls_are_valid() -> None:
+    teacher, rng, tools = DelegatingTeacher(), random.Random(0), [get_tool(name) for name in TOOLS]
+    operations = set()
+    for spec in itertools.islice(ChartSource(6), 60):
+        for question in questions_for(spec, rng, 4):
+            trajectory = teacher.solve(question, spec)
+            if trajectory is None:
+                assert question.program[0] in ("above", "below")
+                continue
+            operations.add(question.program[0])
+            *calls, last = (parse_turn(turn, call_names(tools)) for turn in trajectory.turns)
+            assert all(isinstance(call, ParsedCall) for call in calls)
+            assert isinstance(last, ParsedAnswer) and same_answer(last.text, question.label)
+            assert len(trajectory.turns) == len(trajectory.messages) <= 3 and all(map(well_formed, trajectory.turns))
+    assert operations >= {"value", "max", "min", "higher", "lower", "rows", "difference", "is_above", "is_higher"}
 
 
 def test_charts_are_seeded_and_far_from_held_out_ones() -> None:
@@ -134,8 +153,8 @@ def test_wired_weights_copy_what_followed_an_earlier_occurrence(tokenizer) -> No
     assert (ranks == 0).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("diet", [Diet(questions=3, plain=0.5, full_every=2), None])
-def test_batches_are_seeded_and_train(module: VLMModule, tokenizer, diet: Diet | None, monkeypatch) -> None:
+@pytest.mark.parametrize("diet", [Diet(questions=3, plain=0.5, full_every=2), Choice(0.5)])
+def test_batches_are_seeded_and_train(module: VLMModule, tokenizer, diet: Diet | Choice, monkeypatch) -> None:
     monkeypatch.setattr("policies.vista_tiny.batches.PICTURES", 3)
     batches = list(itertools.islice(Batches(module, tokenizer, 3, diet), 4))
     again = list(itertools.islice(Batches(module, tokenizer, 3, diet), 4))
@@ -155,11 +174,17 @@ def test_batches_are_seeded_and_train(module: VLMModule, tokenizer, diet: Diet |
     assert any(not torch.equal(p, q) for p, q in zip(start, fresh.model.parameters(), strict=True))
 
 
-def test_the_shipped_model_calls_the_tool_on_a_held_out_chart() -> None:
+def test_the_shipped_model_calls_a_tool_on_held_out_charts() -> None:
     module = VLMModule(observation_space=None, action_space=None, model_config={"model": "vista-tiny"})
-    shares = summary(play(module, held_out("test", 12), Teacher().system, greedy=True))
-    assert shares["tool_use"] >= 0.9
-    assert shares["well_formed"] >= 0.75
+    tools = [get_tool(name) for name in TOOLS]
+    system, rng = Teacher(TOOLS).system, random.Random(0)
+    requests = [
+        Request("", "vlm", Message("user", question.query, (Image.from_bytes(render(spec)),), system))
+        for spec in published_specs()["test"][:12]
+        for question in questions_for(spec, rng, 1)
+    ]
+    turns = module.forward_inference({Columns.OBS: object_array(requests)})[Columns.ACTIONS]
+    assert sum(isinstance(parse_turn(turn.text, call_names(tools)), ParsedCall) for turn in turns) >= 11
 
 
 def test_image_pixels_reach_the_model(module: VLMModule, tokenizer) -> None:

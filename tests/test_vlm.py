@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,13 +14,15 @@ import torch
 from ray.rllib.core.columns import Columns
 from tiny_models import module, picture
 
-from envs.message import Message
+from envs.message import Message, Turn
 from policies.chat import UnsupportedModelError
-from policies.request import Request
+from policies.request import Request, object_array
 from policies.transcript import Transcript
 from policies.vlm import VLMModule
 from policies.vlm_config import VLMConfigError
 from policies.weights import WeightsError
+from tools.errors import Fault
+from tools.image import Image
 from tools.tool import ToolCall, ToolResult
 
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": False}
@@ -454,3 +457,14 @@ def test_random_weights_follow_their_seed_and_leave_torch_alone(qwen: str) -> No
     first, again, other = (module(qwen, random_init_seed=seed).get_state()["weights"] for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
     assert first == again != other
+
+
+def test_an_unreadable_image_is_the_fault_of_its_own_row() -> None:
+    vlm = module("vista-tiny", max_new_tokens=4)
+    good = picture(60, 40)
+    data = good.data[: len(good.data) // 2]
+    cut = Image(hashlib.sha256(data).hexdigest(), data)
+    requests = [Request("", "vlm", Message("user", "?", (image,))) for image in (good, cut, good)]
+    actions = vlm.forward_exploration({Columns.OBS: object_array(requests)})[Columns.ACTIONS]
+    assert [type(action) for action in actions] == [Turn, Fault, Turn]
+    assert actions[1].kind == "ImageError" and len(requests[1].transcript) == 0

@@ -15,7 +15,7 @@ config = (
         env_config={
             "dataset": "embedded",
             "split": "train",
-            "tools": ["chart_to_table", "calculator"],
+            "tools": ["chart_to_table", "chart_extract_data", "chart_compare", "chart_describe", "calculator"],
             "max_turns": 3,
             "prompt": "compact",
             "reward": "paper",
@@ -29,7 +29,7 @@ config = (
     .training(
         groups_per_iteration=16,
         rollouts_per_task=8,
-        lr=2e-4,
+        lr=4e-4,
         grad_clip=1.0,
         num_minibatches=2,
         token_budget=8192,
@@ -42,6 +42,6 @@ config = (
     .debugging(seed=0)
 )
 
-stop = {"training_iteration": 40}
+stop = {"training_iteration": 30}
 
 evaluation = {"split": "test", "baseline": "scripted"}

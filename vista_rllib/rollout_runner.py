@@ -254,8 +254,12 @@ class _Run:
         return slot
 
     def _step(self, slot: _Slot, actions: dict[str, Any], for_env: dict[str, Any]) -> bool:
-        """Steps one env; True when the episode goes on."""
+        """Steps one env; True when the episode goes on. A module may return a `Fault` in place of an action."""
         runner, episode = self._runner, slot.episode
+        fault = next((action for action in actions.values() if isinstance(action, Fault)), None)
+        if fault is not None:
+            self._void(slot, fault, _record_of(slot))
+            return False
         try:
             with boundary("env"):
                 observations, rewards, terminateds, truncateds, infos = slot.env.step(for_env)

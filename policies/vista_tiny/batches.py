@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from envs.datasets.embedded import ChartSpec, render, sample_tables
+from envs.datasets.embedded import ChartSpec, questions_for, render, sample_tables
 from envs.message import Message
 from policies.transcript import Transcript
 from policies.vista_tiny.charts import ChartSource
-from policies.vista_tiny.corpus import ALL_TOOLS, HASTE, Teacher, Trajectory, hurried, trajectories
+from policies.vista_tiny.corpus import ALL_TOOLS, Teacher, Trajectory, table_text, trajectories
+from policies.vista_tiny.delegating import TOOLS, DelegatingTeacher
 from policies.vlm import VLMModule
 from tools.image import Image
 
@@ -22,8 +23,8 @@ DENSE_ROWS = 8
 """A dense row asks several questions about one table, without system prompt and image: more to learn per token."""
 FULL_ROWS = 10
 """A full row is an episode as it will be: system prompt, question, answer; with the chart's image in every other."""
-MIXED_ROWS = 16
-"""Full rows of the last stage, whose prompt is shorter."""
+CHOICE_ROWS = 12
+"""Full rows of the stages with two teachers."""
 SORTED = 4
 """Batches drawn together and sorted by length, so that rows of one batch need little padding."""
 PICTURES = 120
@@ -49,15 +50,29 @@ class Diet:
     full_every: int
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A stage with two teachers: one reads the whole table, the other lets a tool look the answer up.
+
+    Attributes:
+        delegated: share of the questions that the delegating teacher answers, of those that it can.
+    """
+
+    delegated: float
+
+
 class Batches:
     """An endless, seeded stream of batches; the first N are the same whatever comes after."""
 
-    def __init__(self, module: VLMModule, tokenizer: PreTrainedTokenizerBase, seed: int, diet: Diet | None) -> None:
+    def __init__(self, module: VLMModule, tokenizer: PreTrainedTokenizerBase, seed: int, diet: Diet | Choice) -> None:
         self._chat = module.chat
         self._seed = seed
         self._tokenizer = tokenizer
         self._teacher = Teacher()
-        self._prompts = (*[self._teacher.system] * 3, Teacher(ALL_TOOLS).system) if diet else (self._teacher.system,)
+        if isinstance(diet, Diet):
+            self._prompts = (*[self._teacher.system] * 3, Teacher(ALL_TOOLS).system)
+        else:
+            self._prompts = (Teacher(TOOLS).system,)
         self._rng = random.Random(seed)
         self._diet = diet
         self._pictures = [(spec, Image.from_bytes(render(spec))) for spec in sample_tables(seed + 2, PICTURES)]
@@ -65,21 +80,22 @@ class Batches:
         self._image_of = {id(spec): image for spec, image in self._pictures}
 
     def __iter__(self) -> Iterator[list[Transcript]]:
-        return self._mixed() if self._diet is None else self._careful(self._diet)
+        if isinstance(self._diet, Diet):
+            return self._careful(self._diet)
+        return self._sorted(self._of_two_teachers(self._diet.delegated), CHOICE_ROWS)
 
-    def _mixed(self) -> Iterator[list[Transcript]]:
-        """The shipped example's prompt, and a hasty teacher among the careful one."""
-        return self._sorted(self._of_two_teachers(), MIXED_ROWS)
-
-    def _of_two_teachers(self) -> Iterator[Transcript]:
-        pictured = trajectories(self._teacher, self._picture_specs(), self._rng, 1)
-        worded = trajectories(self._teacher, iter(ChartSource(self._seed + 3)), self._rng, 2)
+    def _of_two_teachers(self, delegated: float) -> Iterator[Transcript]:
+        """Two questions about a chart with its picture, two about one in words, and so on."""
+        delegating = DelegatingTeacher()
+        pictured, worded = self._picture_specs(), iter(ChartSource(self._seed + 3))
         for number in itertools.count():
-            spec, solved = next(pictured if number % 2 else worded)
-            for trajectory in solved:
-                hasty = self._rng.random() < HASTE[trajectory.question.kind]
-                shown = hurried(trajectory, spec, self._rng) if hasty else trajectory
-                yield self._episode(shown, *([self._image_of[id(spec)]] if number % 2 else []))
+            spec = next(pictured if number % 2 else worded)
+            for question in questions_for(spec, self._rng, 2):
+                shown = delegating.solve(question, spec) if self._rng.random() < delegated else None
+                if shown is None:
+                    shown = self._teacher.solve(question, table_text(spec, self._rng))
+                if shown is not None:
+                    yield self._episode(shown, *([self._image_of[id(spec)]] if number % 2 else []))
 
     def _careful(self, diet: Diet) -> Iterator[list[Transcript]]:
         charts = trajectories(self._teacher, iter(ChartSource(self._seed)), self._rng, diet.questions)

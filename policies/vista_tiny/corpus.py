@@ -68,28 +68,6 @@ class Teacher:
         return Trajectory(question, tuple(messages), tuple(turns)) if right else None
 
 
-HASTE = {"retrieve": 0.15, "compare": 0.6, "count": 0.6, "difference": 0.6, "yes_no": 0.6}
-"""How often the hasty teacher takes over after the table was read, by kind of question."""
-
-
-def hurried(trajectory: Trajectory, spec: ChartSpec, rng: random.Random) -> Trajectory:
-    """The same episode by a hasty teacher: it calls the tool, then guesses among the entries it saw."""
-    question = trajectory.question
-    column = spec.values[spec.series.index(question.program[1])]
-    match question.kind:
-        case "yes_no":
-            guess = rng.choice(("Yes", "No"))
-        case "count":
-            guess = str(rng.randint(1, len(spec.labels)))
-        case "compare":
-            named = [label for label in spec.labels if label in question.program]
-            guess = rng.choice(named if len(named) > 1 else spec.labels)
-        case _:
-            guess = spec.text(rng.choice(column))
-    turn = f"<think>At a glance.</think><answer>{guess}</answer>"
-    return Trajectory(question, trajectory.messages[:2], (trajectory.turns[0], turn))
-
-
 def reply_to(call: str, table: str) -> str | None:
     """What the called tool says: the known table, or the calculator's result; None for any other tool."""
     content = json.loads(call)

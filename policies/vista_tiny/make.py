@@ -28,7 +28,7 @@ from transformers import (
 
 from policies.transcript import Transcript
 from policies.vista_tiny.architecture import CHAT_TEMPLATE, generation_config, image_processor, model_config
-from policies.vista_tiny.batches import Batches, Diet
+from policies.vista_tiny.batches import Batches, Choice, Diet
 from policies.vista_tiny.charts import ChartSource
 from policies.vista_tiny.corpus import ALL_TOOLS, Teacher, table_text, trajectories
 from policies.vista_tiny.initial import wire_induction
@@ -41,17 +41,18 @@ VOCABULARY = 1200
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of training. Its learning rates are relative to the full ones; without a diet it has two teachers."""
+    """One stage of training. Its learning rates are relative to the full ones."""
 
     name: str
     steps: int
     rate: float
-    diet: Diet | None
+    diet: Diet | Choice
 
 
 STAGES = (
     Stage("careful", 2000, 1.0, Diet(questions=6, plain=0.6, full_every=5)),
-    Stage("mixed", 120, 0.3, None),
+    Stage("delegating", 500, 0.7, Choice(0.75)),
+    Stage("mixed", 120, 0.3, Choice(0.42)),
 )
 ALL_STAGES = ",".join(stage.name for stage in STAGES)
 _CORPUS_CHARTS = 3000
