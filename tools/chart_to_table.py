@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from tools.chart.reader import read_chart
-from tools.chart.text import read_words
+from tools.chart.query import table_of
 from tools.registry import register_tool
 from tools.tool import ImageArguments, Tool, ToolCall, ToolResult, run_each, selected_image
 
@@ -33,6 +30,5 @@ class ChartToTable(Tool):
 
 def _read(call: ToolCall) -> ToolResult:
     arguments = ChartToTableArguments.model_validate(dict(call.arguments))
-    image = selected_image(call, arguments)
-    table = read_chart(np.asarray(image.pil()), read_words(image))
+    table = table_of(selected_image(call, arguments))
     return ToolResult(text=table.text(), data=table.data())
