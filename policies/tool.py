@@ -20,7 +20,7 @@ from ray.rllib.core.rl_module import RLModule
 from policies.request import Request, object_array, requests_of
 from tools.cache import ToolCache, cached_run
 from tools.errors import ErrorCode, Fault, FaultError, ModelError, ToolInputError, VistaError, boundary
-from tools.registry import make_tools
+from tools.registry import select_backend
 from tools.tool import Tool, ToolCall, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,10 @@ class ToolModuleConfig(BaseModel):
 
     tool: str
     """Name or alias of the tool."""
+    backend: str = ""
+    """Which of the tool's backends; empty: the first that can run here."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The backend's settings."""
     cache_dir: str | None = None
     """Folder of the result cache on disk; None keeps results in memory only."""
     timeout_s: float = Field(60.0, gt=0)
@@ -89,10 +93,10 @@ class ToolModule(RLModule):
             ToolUnavailableError: the tool cannot run here.
         """
         self.settings = ToolModuleConfig.from_dict(cast(Mapping[str, Any], self.model_config or {}))
-        tools = make_tools([self.settings.tool])
-        if not tools:
-            raise ToolModuleError(f"tool module: expected a tool's name, not {self.settings.tool!r}")
-        ((self._name, self._tool),) = tools.items()
+        settings = self.settings
+        selection = select_backend(settings.tool, settings.backend, settings.settings)
+        self._name = selection.tool.name
+        self._tool = selection.build()
         folder = self.settings.cache_dir
         self._cache = ToolCache(Path(folder) if folder else None)
         self.abandoned = 0
@@ -152,6 +156,21 @@ class ToolModule(RLModule):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Does nothing: a tool has no weights."""
+
+    def end_episode(self, episode_id: str) -> None:
+        """Lets the tool drop what it keeps for an episode. A tool that fails to is logged: the episode is over."""
+        self._let_go("end_episode", episode_id)
+
+    def close(self) -> None:
+        """Gives back what the tool holds. A tool that fails to is logged."""
+        self._let_go("close")
+
+    def _let_go(self, method: str, *arguments: str) -> None:
+        try:
+            with boundary(f"tool:{self._name}"):
+                getattr(self._tool, method)(*arguments)
+        except FaultError as error:
+            logger.warning("%s: %s", method, error)
 
     def _injects_fault(self, request: Request) -> bool:
         rate = self.settings.fault_rate

@@ -9,7 +9,7 @@ import pytest
 from tools import registry
 from tools.errors import ToolUnavailableError, UnknownToolError
 from tools.registry import ToolContractError, get_tool, make_tools, register_tool, registered_tools, resolve_name
-from tools.tool import Tool, ToolCall, ToolResult
+from tools.tool import Tool, ToolCall, ToolResult, ToolSettings
 
 
 class Echo(Tool):
@@ -89,7 +89,7 @@ def test_make_tools_names_every_unavailable_tool() -> None:
         name, aliases = "missing_test", ()
 
         @classmethod
-        def unavailable(cls) -> str | None:
+        def unavailable(cls, settings: ToolSettings) -> str | None:
             return "weights absent; run `get weights`"
 
     register_tool(Missing)

@@ -158,12 +158,25 @@ def test_settings_are_checked() -> None:
         module(fault_rate=2)
     with pytest.raises(UnknownToolError, match="nosuch"):
         module(tool="nosuch")
-    with pytest.raises(ToolModuleError, match="none"):
+    with pytest.raises(UnknownToolError, match="none"):
         module(tool="none")
 
 
+def test_tool_is_told_of_ended_episodes_and_its_failure_to_let_go_is_only_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = []
+    monkeypatch.setattr(Moody, "end_episode", lambda self, episode_id: ended.append(episode_id))
+    built = module()
+    built.end_episode("e7")
+    assert ended == ["e7"]
+    monkeypatch.setattr(Moody, "close", lambda self: 1 // 0)
+    built.close()
+    assert "moody_test" in caplog.text and "ZeroDivisionError" in caplog.text
+
+
 def test_unavailable_tool_is_refused_at_start_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Moody, "unavailable", classmethod(lambda cls: "no weights; run `get weights`"))
+    monkeypatch.setattr(Moody, "unavailable", classmethod(lambda cls, settings: "no weights; run `get weights`"))
     with pytest.raises(ToolUnavailableError, match="get weights"):
         module()
 

@@ -65,7 +65,7 @@ class ToolCache:
             except FaultError as error:
                 self._give_up_disk(error)
 
-    def key(self, tool: type[Tool], call: ToolCall) -> str | None:
+    def key(self, tool: Tool | type[Tool], call: ToolCall) -> str | None:
         """The call's key; None when its result must not be cached (not deterministic, arguments not valid)."""
         if not tool.deterministic:
             return None
@@ -77,7 +77,8 @@ class ToolCache:
         if isinstance(arguments, ImageArguments) and arguments.image < len(call.images):
             images = (call.images[arguments.image],)
         values = arguments.model_dump(mode="json")
-        parts = [_FORMAT, tool.name, tool.version, [image.hash for image in images], values]
+        served_by = [tool.name, tool.version, tool.backend, tool.settings.model_dump(mode="json")]
+        parts = [_FORMAT, served_by, [image.hash for image in images], values]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def get(self, key: str) -> ToolResult | None:
@@ -154,7 +155,7 @@ def cached_run(
     Returns:
         One result per call, in order; those not run for this very call have `cached=True`.
     """
-    keys = [cache.key(type(tool), call) if cache else None for call in calls]
+    keys = [cache.key(tool, call) if cache else None for call in calls]
     results: dict[int, ToolResult] = {}
     to_run: dict[str | int, int] = {}  # key, or position where there is none -> position of the call that runs
     for index, key in enumerate(keys):

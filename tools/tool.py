@@ -25,6 +25,12 @@ class ImageArguments(Arguments):
     image: int = Field(0, ge=0, description="index of the image, 0 is the first one of the question")
 
 
+class ToolSettings(BaseModel):
+    """Base of a tool's settings: what its user decides (weights, device, address), never the policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """What a tool agent observes.
@@ -70,7 +76,14 @@ class ToolResult:
 
 
 class Tool(ABC):
-    """One tool agent. Subclass, set the class attributes, implement `run`, and register it (`tools.registry`)."""
+    """One tool agent. Subclass, set the class attributes, implement `run`, and register it (`tools.registry`).
+
+    A tool has one or several *backends*, classes that serve the same calls with the same kind of result. The tool's own
+    class is the `embedded` one when it implements `run`; subclasses of it with another `backend` (a model's name) are
+    registered with `register_backend`; `remote` exists for every tool that sets `remote`.
+
+    Building an instance loads what it needs (weights, an engine), so only what is used is ever built.
+    """
 
     name: ClassVar[str]
     """Call name and agent id: lower-case letters, digits, underscores."""
@@ -80,12 +93,28 @@ class Tool(ABC):
     """pydantic model of the arguments; its JSON schema goes into the system prompt."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """Other call names that mean this tool (upstream's spellings)."""
+    family: ClassVar[str] = "user"
+    """`perception`, `chart`, `diagram`, `math`, `code`, `any`; `user` for a user's own."""
     deterministic: ClassVar[bool] = True
     """Same image bytes and arguments, same result: the result may be cached."""
     version: ClassVar[str] = "1"
     """Changes whenever results may change, so that cached ones are not reused."""
     cost: ClassVar[float] = 0.0
     """Price of one call in reward units, used by cost-aware reward terms."""
+    backend: ClassVar[str] = "embedded"
+    """Which backend this class is."""
+    remote: ClassVar[bool] = False
+    """Whether a tool service may serve it (`tools.remote`)."""
+    shared: ClassVar[bool] = False
+    """Expensive to load: one instance per machine serves all env runners, in a Ray actor."""
+    settings_type: ClassVar[type[ToolSettings]] = ToolSettings
+    """What can be set about this backend."""
+    settings: ToolSettings = ToolSettings()
+    """This instance's settings."""
+
+    def __init__(self, settings: ToolSettings | None = None) -> None:
+        """Builds the tool. `settings` is a `settings_type`; None takes its defaults."""
+        self.settings = settings or self.settings_type()
 
     @abstractmethod
     def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
@@ -97,9 +126,23 @@ class Tool(ABC):
         """
 
     @classmethod
-    def unavailable(cls) -> str | None:
-        """None when the tool can run here; otherwise why not, and the one command that makes it available."""
+    def unavailable(cls, settings: ToolSettings) -> str | None:
+        """None when it can run here with these settings; otherwise why not, and the one command that changes that.
+
+        Loads nothing.
+        """
         return None
+
+    @classmethod
+    def device(cls, settings: ToolSettings) -> str:
+        """Where it would run: `cpu`, `cuda`, or the address of a server."""
+        return "cpu"
+
+    def end_episode(self, episode_id: str) -> None:  # noqa: B027  (most tools keep nothing)
+        """Drops what the instance keeps for an episode. Called once for every episode that ended, called or not."""
+
+    def close(self) -> None:  # noqa: B027  (most tools hold nothing)
+        """Gives back what the instance holds beyond memory (containers, connections). May be called twice."""
 
     @classmethod
     def schema(cls) -> dict[str, Any]:

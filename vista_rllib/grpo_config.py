@@ -13,12 +13,12 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from envs.registration import default_config
 from envs.spaces import MessageSpace, ToolCallSpace, ToolResultSpace, TurnSpace
-from policies.tool import ToolModule
+from policies.tool import ToolModule, ToolModuleConfig
 from policies.vlm import VLMModule
 from policies.vlm_config import VLMConfig
 from tools.cache import default_folder
 from tools.errors import VistaError
-from tools.registry import make_tools
+from tools.registry import get_tool, select_tools
 from vista_rllib.advantages import ADVANTAGES
 from vista_rllib.aggregation import AGGREGATIONS
 from vista_rllib.connectors import EpisodesToRequests, EpisodesToTrainRows, OutputsToActions
@@ -44,6 +44,7 @@ class GRPOConfig(AlgorithmConfig):
     Attributes:
         vlm_config: fields of `policies.vlm_config.VLMConfig`.
         tool_config: settings of every tool agent's `ToolModule` (`cache_dir`, `timeout_s`, `concurrency`, ...).
+        tool_options: the same for single tools, by tool name: `{"detect": {"backend": "remote", "timeout_s": 30}}`.
         agent_modules: module specs that replace the default ones, by module id (a trainable tool agent).
         groups_per_iteration: tasks sampled per iteration.
         rollouts_per_task: G, the episodes of one group.
@@ -68,6 +69,7 @@ class GRPOConfig(AlgorithmConfig):
         super().__init__(algo_class=algo_class or GRPO)
         self.vlm_config: dict[str, Any] = {}
         self.tool_config: dict[str, Any] = {"cache_dir": str(default_folder())}
+        self.tool_options: dict[str, dict[str, Any]] = {}
         self.agent_modules: dict[str, RLModuleSpec] = {}
         self.groups_per_iteration = 16
         self.rollouts_per_task = 8
@@ -124,6 +126,7 @@ class GRPOConfig(AlgorithmConfig):
         *,
         vlm: Mapping[str, Any] = NotProvided,
         tools: Mapping[str, Any] = NotProvided,
+        tool_options: Mapping[str, dict[str, Any]] = NotProvided,
         modules: Mapping[str, RLModuleSpec] = NotProvided,
     ) -> GRPOConfig:
         """Sets the agents' policies.
@@ -131,12 +134,15 @@ class GRPOConfig(AlgorithmConfig):
         Args:
             vlm: fields of `VLMConfig`, merged into those set before.
             tools: settings of the tool agents' modules, merged likewise.
+            tool_options: the same for single tools, by name (`backend`, the backend's `settings`, `timeout_s`, ...).
             modules: module specs that replace the default of a module id.
         """
         if vlm is not NotProvided:
             self.vlm_config = {**self.vlm_config, **vlm}
         if tools is not NotProvided:
             self.tool_config = {**self.tool_config, **tools}
+        if tool_options is not NotProvided:
+            self.tool_options = {**self.tool_options, **tool_options}
         if modules is not NotProvided:
             self.agent_modules = {**self.agent_modules, **modules}
         return self
@@ -173,7 +179,11 @@ class GRPOConfig(AlgorithmConfig):
         """
         names = self.tool_names()
         tools = [name for name in names if name not in self.agent_modules]
-        make_tools(tools)  # refuses unknown and unavailable tools now and not in a worker
+        if unused := sorted({get_tool(name).name for name in self.tool_options} - set(tools)):
+            raise ConfigError(f"tool_options: {', '.join(unused)}: not among this run's tools ({', '.join(tools)})")
+        for name in tools:
+            ToolModuleConfig.from_dict(self._tool_settings(name))
+        select_tools(tools, self.tool_options)  # refuses unknown and unavailable tools now and not in a worker
         self.policies = {VLM, *names}
         VLMConfig.from_dict(self.vlm_config)
         for registry, name in (
@@ -239,7 +249,10 @@ class GRPOConfig(AlgorithmConfig):
             return self.agent_modules[module_id]
         if module_id == VLM:
             return self.get_default_rl_module_spec()
-        return RLModuleSpec(module_class=ToolModule, model_config={"tool": module_id, **self.tool_config})
+        return RLModuleSpec(module_class=ToolModule, model_config=self._tool_settings(module_id))
+
+    def _tool_settings(self, name: str) -> dict[str, Any]:
+        return {"tool": name, **self.tool_config, **self.tool_options.get(name, {})}
 
     def build_env_to_module_connector(self, env: Any = None, spaces: Any = None, device: Any = None) -> Any:
         """The user's pieces, then the one that makes requests."""

@@ -37,6 +37,7 @@ from envs.episode_record import EpisodeRecord
 from envs.message import Message
 from envs.task import Task
 from policies.request import object_array
+from policies.tool import ToolModule
 from tools.errors import Fault, FaultError, boundary
 from vista_rllib.connectors import JOB, RECORD, TRANSCRIPTS
 from vista_rllib.job import RolloutJob
@@ -145,10 +146,16 @@ class RolloutRunner(MultiAgentEnvRunner):
         return self._weights_seq_no
 
     def stop(self) -> None:
-        """Closes the sub-envs and the trajectory log."""
+        """Closes the sub-envs, the tools and the trajectory log."""
+        for module in self._tool_modules():
+            module.close()
         if writer := getattr(self, "_trajectory_writer", None):
             writer.close()
         super().stop()
+
+    def _tool_modules(self) -> list[ToolModule]:
+        modules = self.module.values() if self.module is not None else ()
+        return [module for module in modules if isinstance(module, ToolModule)]
 
     def _own_job(self) -> RolloutJob:
         """The next job of a runner that nobody gives jobs: the env chooses the task, the seed never repeats.
@@ -297,6 +304,8 @@ class _Run:
         runner, episode = self._runner, slot.episode
         episode.custom_data[RECORD] = record
         episode.custom_data["duration_s"] = time.perf_counter() - slot.started
+        for module in runner._tool_modules():
+            module.end_episode(episode.id_)
         runner._make_on_episode_callback("on_episode_end", slot.index, runner._ongoing_episodes)
         runner._prune_zero_len_sa_episodes(episode)
         self._done.append(episode)
