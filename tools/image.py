@@ -13,6 +13,7 @@ from typing import Any
 
 import PIL.Image
 
+from tools import decoding
 from tools.errors import ImageError
 
 MAX_PIXELS = 50_000_000
@@ -85,13 +86,13 @@ class Image:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
+        """(width, height) in pixels, the way up it is meant to be seen (`tools.decoding`)."""
         if self._size is None:
             self._size = _read_size(self.data, f"image {self.hash[:12]}")
         return self._size
 
     def pil(self) -> PIL.Image.Image:
-        """The decoded picture in RGB. Shared: copy it before drawing on it.
+        """The decoded picture in RGB (`tools.decoding` says how). Shared: copy it before drawing on it.
 
         Raises:
             ImageError: the pixel data are corrupt or truncated.
@@ -119,9 +120,8 @@ class Image:
 
 def _read_size(data: bytes, name: str) -> tuple[int, int]:
     try:
-        with PIL.Image.open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-    except (OSError, PIL.Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        width, height = decoding.read_size(data)
+    except decoding.UNREADABLE as error:
         raise ImageError(f"{name}: not a readable image: {error}") from error
     if width * height > MAX_PIXELS:
         raise ImageError(f"{name}: {width}x{height} pixels, more than the {MAX_PIXELS:,} allowed")
@@ -132,7 +132,6 @@ def _read_size(data: bytes, name: str) -> tuple[int, int]:
 def _decode(image: Image) -> PIL.Image.Image:
     image.size  # refuses decompression bombs before any pixel is decoded  # noqa: B018
     try:
-        with PIL.Image.open(io.BytesIO(image.data)) as picture:
-            return picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
+        return decoding.decode(image.data)
+    except decoding.UNREADABLE as error:
         raise ImageError(f"image {image.hash[:12]}: corrupt pixel data: {error}") from error
