@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import PIL.Image
 
 from tools import decoding
@@ -18,6 +20,14 @@ from tools.errors import ImageError
 
 MAX_PIXELS = 50_000_000
 """Images above this many pixels are refused as decompression bombs. The largest ChartQA chart has under 4 million."""
+
+_PNG = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+)
+"""One filter and runs only: a third of the time that trying every filter takes, and about the same size."""
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 
 _store: weakref.WeakValueDictionary[str, Image] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
@@ -68,11 +78,25 @@ class Image:
         return cls.from_bytes(data, str(path))
 
     @classmethod
-    def from_pil(cls, picture: PIL.Image.Image) -> Image:
-        """Encodes a Pillow picture as PNG (fast compression)."""
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", compress_level=1)
-        return cls.from_bytes(buffer.getvalue())
+    def from_pil(cls, picture: PIL.Image.Image, jpeg: bool = False) -> Image:
+        """Encodes a Pillow picture: without loss as PNG (fast compression), or as JPEG of high quality.
+
+        Args:
+            picture: RGB is encoded fastest; PNG takes any mode that Pillow can write.
+            jpeg: for what was cut from a JPEG, where PNG would cost ten times the time and bytes.
+        """
+        if picture.mode != "RGB":
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG", compress_level=1)
+            return cls.from_bytes(buffer.getvalue())
+        pixels = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)
+        suffix, options = (".jpg", _JPEG) if jpeg else (".png", _PNG)
+        return cls.from_bytes(cv2.imencode(suffix, pixels, options)[1].tobytes())
+
+    @property
+    def is_jpeg(self) -> bool:
+        """Whether it is encoded as JPEG."""
+        return self.data[:2] == b"\xff\xd8"
 
     @property
     def data(self) -> bytes:
