@@ -135,16 +135,20 @@ class GroundingDino(Detect):
                 text_threshold=search.text_threshold,
                 target_sizes=[search.image.size[::-1]],
             )
-            found.append(suppress(_detections(objects, search.image.size), search.nms))
+            found.append(suppress(self._detections(objects, search.image.size), search.nms))
         return found
 
+    def _detections(self, objects: Mapping[str, Any], size: tuple[int, int]) -> list[Detection]:
+        """One image's post-processed objects, cut off at its borders. `size` is width and height."""
+        detections = []
+        entries = zip(objects["boxes"].tolist(), objects["scores"].tolist(), objects["text_labels"], strict=True)
+        for (x1, y1, x2, y2), score, phrase in entries:
+            box = max(0.0, x1), max(0.0, y1), min(float(size[0]), x2), min(float(size[1]), y2)
+            if box[0] < box[2] and box[1] < box[3]:
+                detections.append(Detection(box, score, self._words(phrase)))
+        return detections
 
-def _detections(objects: Mapping[str, Any], size: tuple[int, int]) -> list[Detection]:
-    """One image's post-processed objects, cut off at its borders. `size` is width and height."""
-    detections = []
-    entries = zip(objects["boxes"].tolist(), objects["scores"].tolist(), objects["text_labels"], strict=True)
-    for (x1, y1, x2, y2), score, phrase in entries:
-        box = max(0.0, x1), max(0.0, y1), min(float(size[0]), x2), min(float(size[1]), y2)
-        if box[0] < box[2] and box[1] < box[3]:
-            detections.append(Detection(box, score, phrase or UNNAMED))
-    return detections
+    def _words(self, phrase: str) -> str:
+        """A phrase without the dots and the tokenizer's marks that pass the threshold like words."""
+        marks = {".", *self._processor.tokenizer.all_special_tokens}
+        return " ".join(word for word in phrase.split() if word not in marks) or UNNAMED

@@ -65,12 +65,8 @@ class Sam2(Segment):
         self._side = int(self._images.size["height"])
         self._kept: OrderedDict[str, list[torch.Tensor]] = OrderedDict()
         self._lock = threading.Lock()
-        self._detector = None
-        if self.settings.detector:
-            same = self.settings.model_dump(include={"device", "dtype"})
-            self._detector = GroundingDino(
-                GroundingDinoSettings.model_validate({"model": self.settings.detector, **same})
-            )
+        detector = self.settings.detector_settings()
+        self._detector = None if detector is None else GroundingDino(detector)
 
     @classmethod
     def unavailable(cls, settings: ToolSettings) -> str | None:
