@@ -35,7 +35,18 @@ def ray_session() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> str:
+def single_thread() -> Iterator[None]:
+    """One thread for torch: models as small as the tests' only lose time to more."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(single_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a tiny Grounding DINO."""
     import tiny_tools
 
@@ -43,7 +54,7 @@ def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_segmenter(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_segmenter(single_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a tiny SAM 2.1."""
     import tiny_tools
 
@@ -51,7 +62,7 @@ def tiny_segmenter(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_upscaler(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_upscaler(single_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a tiny Swin2SR."""
     import tiny_tools
 

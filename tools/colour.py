@@ -12,7 +12,13 @@ NAMED = (
     *("teal", "cyan", "skyblue", "steelblue", "blue", "navy", "purple", "magenta", "pink", "brown", "tan", "beige"),
 )
 """Names that a colour may get: everyday ones of the CSS names, with their CSS values."""
-_VALUES = np.array([ImageColor.getrgb(name)[:3] for name in NAMED], dtype=float)
+_CHARTS = {
+    "blue": "#1f77b4", "orange": "#ff7f0e", "green": "#2ca02c", "red": "#d62728", "purple": "#9467bd",
+    "brown": "#8c564b", "pink": "#e377c2", "gray": "#7f7f7f", "olive": "#bcbd22", "cyan": "#17becf",
+}
+"""The colours of most charts (matplotlib's ten), and what one calls them."""
+_ANCHORS = [*((name, name) for name in NAMED), *_CHARTS.items()]
+_VALUES = np.array([ImageColor.getrgb(value)[:3] for _, value in _ANCHORS], dtype=float)
 
 SAME = 48.0
 """Colours nearer than this (Euclidean, RGB of 0 to 255) count as one: shades of anti-aliasing and JPEG."""
@@ -38,11 +44,11 @@ class Colour:
 
 
 def colour_name(rgb: tuple[int, int, int]) -> str:
-    """The nearest of `NAMED`, by distance in RGB weighted as the eye does ("redmean")."""
+    """The name of the nearest known colour, by distance in RGB weighted as the eye does ("redmean")."""
     red = (rgb[0] + _VALUES[:, 0]) / 2
     delta = (_VALUES - rgb) ** 2
     distance = (2 + red / 256) * delta[:, 0] + 4 * delta[:, 1] + (2 + (255 - red) / 256) * delta[:, 2]
-    return NAMED[int(distance.argmin())]
+    return _ANCHORS[int(distance.argmin())][0]
 
 
 def dominant_colours(pixels: np.ndarray, count: int) -> list[Colour]:

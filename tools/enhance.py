@@ -96,7 +96,7 @@ class Enhance(Tool):
 def raise_contrast(pixels: np.ndarray) -> np.ndarray:
     """Adaptive histogram equalisation (CLAHE) of the lightness. uint8 [height, width, 3], RGB, in and out."""
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
-    lab[:, :, 0] = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(np.ascontiguousarray(lab[:, :, 0]))
+    lab[:, :, 0] = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(np.ascontiguousarray(lab[:, :, 0]))
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
@@ -108,8 +108,8 @@ def remove_noise(pixels: np.ndarray) -> np.ndarray:
 def binarise(pixels: np.ndarray) -> np.ndarray:
     """Black where darker than the surroundings' mean, else white. uint8 [height, width, 3], RGB, in and out."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    block = max(3, min(grey.shape) // 8) | 1
-    black_or_white = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C, cv2.THRESH_BINARY, block, 10)
+    block = max(3, min(grey.shape) // 4) | 1
+    black_or_white = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, block, 7)
     return cv2.cvtColor(black_or_white, cv2.COLOR_GRAY2RGB)
 
 

@@ -122,4 +122,10 @@ def _cut(pixels: np.ndarray, seeds: Sequence[tuple[int, int]], labels: Sequence[
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     blue_first = np.ascontiguousarray(pixels[:, :, ::-1])
     cv2.grabCut(blue_first, hints, (0, 0, 1, 1), background, foreground, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return (hints == cv2.GC_FGD) | (hints == cv2.GC_PR_FGD)
+    return _touching((hints == cv2.GC_FGD) | (hints == cv2.GC_PR_FGD), object_hints)
+
+
+def _touching(found: np.ndarray, hinted: np.ndarray) -> np.ndarray:
+    """The connected parts of `found` that touch what was hinted at: things of its colour elsewhere are others."""
+    _, parts = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
+    return found & np.isin(parts, np.unique(parts[hinted]))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from tools.chart.text import Word
 
 SAME_LINE = 0.5
 """Words belong to one line when their middles are nearer than this share of their height."""
+SAME_CELL = 0.6
+"""Words belong to one cell when the gap between them is less than this share of their height."""
 
 _ASCII = {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "≤": "<=", "≥": ">=", "≠": "!=", "²": "^2", "³": "^3"}
 _SIGNS = set("=<>≤≥≠+-−–±*/×÷·^√π∠°∑∫∞%²³()[]|")
@@ -74,10 +77,11 @@ def mathematics(words: Sequence[Word]) -> list[MathElement]:
 
 
 def _columns(words: Sequence[Word]) -> list[tuple[float, float]]:
-    """Left and right ends of the columns: overlapping words joined."""
+    """Left and right ends of the columns: words that overlap, or are as near as words of one cell, joined."""
+    space = SAME_CELL * median(word.line_height for word in words) if words else 0.0
     spans: list[tuple[float, float]] = []
     for left, right in sorted((word.box[0], word.box[2]) for word in words):
-        if spans and left < spans[-1][1]:
+        if spans and left < spans[-1][1] + space:
             spans[-1] = (spans[-1][0], max(spans[-1][1], right))
         else:
             spans.append((left, right))
@@ -87,7 +91,7 @@ def _columns(words: Sequence[Word]) -> list[tuple[float, float]]:
 def _kind(text: str) -> str | None:
     if _NUMBER.fullmatch(text.strip()):
         return "number"
-    tokens = _TOKEN.findall(text)
+    tokens = _TOKEN.findall(_ascii(text))
     terms = [token for token in tokens if token[0].isdigit() or _is_variable(token)]
     if any(token[0].isalpha() and not _is_variable(token) for token in tokens) or not terms:
         return None

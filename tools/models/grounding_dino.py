@@ -104,8 +104,11 @@ class GroundingDino(Detect):
         """What `find` takes.
 
         Raises:
-            ToolInputError: the caption names nothing, or has more tokens than the model reads.
+            ToolInputError: the caption names nothing or has more tokens than the model reads, or nothing would be left
+                of the image's shorter side when it is brought to the model's size.
         """
+        if max(image.size) / min(image.size) > self._processor.image_processor.size["longest_edge"]:
+            raise ToolInputError(f"image of {image.size[0]} x {image.size[1]} pixels: too narrow to look for anything")
         text = ". ".join(caption_phrases(caption)) + "."
         tokens, most = len(self._processor.tokenizer(text)["input_ids"]), self._model.config.max_text_len
         if tokens > most:
