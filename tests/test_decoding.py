@@ -132,6 +132,7 @@ def test_one_pixel() -> None:
     assert (image.size, image.pil().getpixel((0, 0))) == ((1, 1), (9, 9, 9))
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of most of it
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "PPM"])
 def test_damaged_bytes_raise_image_errors_only(kind: str) -> None:
     noise = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))

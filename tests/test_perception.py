@@ -147,8 +147,14 @@ def test_a_missing_image_is_the_policys_error(tools: dict[tuple[str, str], Tool]
     assert two.error is None
 
 
-BOXES = [("ocr", "region", {}), ("zoom", "bbox_2d", {}), ("enhance", "region", {"operation": "contrast"}),
-         ("measure", "region", {"operation": "dominant_colours"}), ("mark", "boxes", {}), ("segment", "box", {})]  # fmt: skip
+BOXES = [
+    ("ocr", "region", {}),
+    ("zoom", "bbox_2d", {}),
+    ("enhance", "region", {"operation": "contrast"}),
+    ("measure", "region", {"operation": "dominant_colours"}),
+    ("mark", "boxes", {}),
+    ("segment", "box", {}),
+]
 POINTS = [("measure", "points", {"operation": "colour"}), ("mark", "points", {}), ("segment", "points", {})]
 BAD_BOXES = ["[300, 0, 400, 50]", "[-9, -9, -1, -1]", "[5, 5, 5, 50]", "[50, 5, 5, 50]", "[0, 0, 0, 0]",
              "[1e300, 0, 1e301, 5]", "[NaN, 0, 1, 1]", "[0, 0, 1, Infinity]", "[1, 2, 3]", "[]", '"all"', "null0",
@@ -221,7 +227,8 @@ def test_wrong_argument_names_are_e2(name: str) -> None:
         ("easyocr", "ocr", {"task": "extract_math"}),
         ("easyocr", "ocr", {"task": "extract_table"}),
         ("easyocr", "ocr", {"task": "extract_by_region", "bbox": [1, 2, 30, 40]}),
-        ("sam2", "segment", {"task": "point", "point_coords": [[1, 2]], "point_labels": [1]}),
+        ("sam2", "segment", {"task": "point", "point": [1, 2], "label": 1}),
+        ("sam2", "segment", {"point_coords": [[1, 2]], "point_labels": [1]}),
         ("sam2", "segment", {"task": "multi_point", "multi_point": [[1, 2], [3, 4]], "labels": [1, 0]}),
         ("sam2", "segment", {"task": "box", "bbox": [1, 2, 30, 40]}),
         ("sam2", "segment", {"task": "refinement", "mask_input": [[1, 1], [9, 1], [9, 9]], "point": [1, 2]}),

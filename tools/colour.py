@@ -9,12 +9,34 @@ from PIL import ImageColor
 
 NAMED = (
     *("black", "white", "gray", "silver", "red", "maroon", "orange", "gold", "yellow", "olive", "lime", "green"),
-    *("teal", "cyan", "skyblue", "steelblue", "blue", "navy", "purple", "magenta", "pink", "brown", "tan", "beige"),
+    *(
+        "yellowgreen",
+        "teal",
+        "cyan",
+        "skyblue",
+        "steelblue",
+        "blue",
+        "navy",
+        "purple",
+        "magenta",
+        "pink",
+        "brown",
+        "tan",
+        "beige",
+    ),
 )
 """Names that a colour may get: everyday ones of the CSS names, with their CSS values."""
 _CHARTS = {
-    "blue": "#1f77b4", "orange": "#ff7f0e", "green": "#2ca02c", "red": "#d62728", "purple": "#9467bd",
-    "brown": "#8c564b", "pink": "#e377c2", "gray": "#7f7f7f", "olive": "#bcbd22", "cyan": "#17becf",
+    "blue": "#1f77b4",
+    "orange": "#ff7f0e",
+    "green": "#2ca02c",
+    "red": "#d62728",
+    "purple": "#9467bd",
+    "brown": "#8c564b",
+    "pink": "#e377c2",
+    "gray": "#7f7f7f",
+    "olive": "#bcbd22",
+    "cyan": "#17becf",
 }
 """The colours of most charts (matplotlib's ten), and what one calls them."""
 _ANCHORS = [*((name, name) for name in NAMED), *_CHARTS.items()]

@@ -32,6 +32,11 @@ def one_or_many(value: Any) -> Any:
     return [value] if flat else value
 
 
+def number_or_many(value: Any) -> Any:
+    """A single number as a list of one; anything else unchanged."""
+    return [value] if isinstance(value, int) else value
+
+
 Boxes = Annotated[list[Box], BeforeValidator(one_or_many)]
 """Boxes; one alone may stand without its list."""
 Points = Annotated[list[Point], BeforeValidator(one_or_many)]

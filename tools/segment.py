@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from tools.detect import MAX_CAPTION, Detection
@@ -16,7 +16,17 @@ from tools.errors import ErrorCode, ModelError, ToolInputError
 from tools.image import Image
 from tools.mask import Mask, from_polygon, from_run_lengths
 from tools.opencv_segmentation import segment as opencv_segment
-from tools.region import BOX_HELP, POINTS_HELP, Box, PixelBox, Point, Points, pixel_points, region_pixels
+from tools.region import (
+    BOX_HELP,
+    POINTS_HELP,
+    Box,
+    PixelBox,
+    Point,
+    Points,
+    number_or_many,
+    pixel_points,
+    region_pixels,
+)
 from tools.registry import register_tool
 from tools.tool import ImageArguments, Tool, ToolCall, ToolResult, selected_image
 
@@ -44,7 +54,7 @@ class SegmentArguments(ImageArguments):
         validation_alias=AliasChoices("points", "point", "point_coords", "multi_point", "input_points", "point_2d"),
         description=f"points on the object, {POINTS_HELP}",
     )
-    labels: list[Literal[0, 1]] = Field(
+    labels: Annotated[list[Literal[0, 1]], BeforeValidator(number_or_many)] = Field(
         default_factory=list,
         max_length=MAX_POINTS,
         validation_alias=AliasChoices("labels", "label", "point_labels", "input_labels"),

@@ -10,6 +10,7 @@ import PIL.Image
 from pydantic import AliasChoices, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from tools.drawing import MAX_SIDE, fitted
 from tools.image import Image
 from tools.region import MIN_SIDE, Box, region_pixels
 from tools.registry import register_tool
@@ -61,13 +62,16 @@ def _zoom(call: ToolCall) -> ToolResult:
     box = region_pixels(arguments.bbox_2d, source.size)
     width, height = box[2] - box[0], box[3] - box[1]
     scale = min(MAX_SCALE, max(1.0, TARGET_SIDE / max(width, height), 2 * MIN_SIDE / min(width, height)))
+    scale = min(scale, MAX_SIDE / max(width, height))
     if scale == 1 and (width, height) == source.size:
         shown = image
     else:
         picture = source.crop(box)
-        shown = Image.from_pil(enlarged(picture, scale) if scale > 1 else picture, jpeg=image.is_jpeg)
+        picture = enlarged(picture, scale) if scale > 1 else fitted(picture)
+        shown = Image.from_pil(picture, jpeg=image.is_jpeg)
+    how = f"enlarged {scale:.3g} times" if scale >= 1 else f"reduced to {scale:.0%}"
     return ToolResult(
-        text=f"Region [{', '.join(map(str, box))}] of image {arguments.image}, enlarged {scale:.3g} times.",
+        text=f"Region [{', '.join(map(str, box))}] of image {arguments.image}, {how}.",
         images=(shown,),
         data={"bbox_2d": list(box), "scale": scale},
     )
