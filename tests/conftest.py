@@ -32,3 +32,38 @@ def ray_session() -> Iterator[None]:
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def single_thread() -> Iterator[None]:
+    """One thread for torch: models as small as the tests' only lose time to more."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(single_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a tiny Grounding DINO."""
+    import tiny_tools
+
+    return tiny_tools.grounding_dino(tmp_path_factory.mktemp("grounding_dino"))
+
+
+@pytest.fixture(scope="session")
+def tiny_segmenter(single_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a tiny SAM 2.1."""
+    import tiny_tools
+
+    return tiny_tools.sam2(tmp_path_factory.mktemp("sam2"))
+
+
+@pytest.fixture(scope="session")
+def tiny_upscaler(single_thread: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a tiny Swin2SR."""
+    import tiny_tools
+
+    return tiny_tools.swin2sr(tmp_path_factory.mktemp("swin2sr"))

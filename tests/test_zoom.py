@@ -72,6 +72,23 @@ def test_arguments() -> None:
     assert list(Zoom.schema()["parameters"]["properties"]) == ["image", "bbox_2d"]
 
 
+def test_large_regions_are_reduced_and_the_whole_image_is_itself() -> None:
+    large, whole = Image.from_pil(PIL.Image.new("RGB", (4096, 64))), Image.from_pil(PIL.Image.new("RGB", (500, 300)))
+    (result,) = Zoom().run([ToolCall("zoom", {"bbox_2d": [0, 0, 1, 0.5]}, (large,))])
+    assert result.text == "Region [0, 0, 4096, 32] of image 0, reduced to 50%."
+    assert result.images[0].size == (2048, 16)
+    (result,) = Zoom().run([ToolCall("zoom", {"bbox_2d": [0, 0, 1, 1]}, (whole,))])
+    assert result.images == (whole,)
+
+
+def test_what_is_cut_from_a_jpeg_stays_one() -> None:
+    photograph = Image.from_pil(PIL.Image.new("RGB", (500, 300), (200, 30, 30)), jpeg=True)
+    (result,) = Zoom().run([ToolCall("zoom", {"bbox_2d": [0, 0, 90, 90], "label": "sky"}, (photograph,))])
+    assert photograph.is_jpeg and result.images[0].is_jpeg and not chequered().is_jpeg
+    red, green, blue = result.images[0].pil().getpixel((9, 9))
+    assert abs(red - 200) < 6 and abs(green - 30) < 6 and abs(blue - 30) < 6
+
+
 numbers = st.floats(-500, 1500)
 
 

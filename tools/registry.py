@@ -26,6 +26,16 @@ BUILT_IN_MODULES = (
     "tools.chart_compare",
     "tools.chart_describe",
     "tools.zoom",
+    "tools.rotate",
+    "tools.mark",
+    "tools.measure",
+    "tools.enhance",
+    "tools.detect",
+    "tools.segment",
+    "tools.models.easyocr",
+    "tools.models.grounding_dino",
+    "tools.models.sam2",
+    "tools.models.swin2sr",
     "tools.calculator",
 )
 """Modules that register this project's tools when they are imported."""

@@ -36,6 +36,10 @@ UPRIGHT_RATIO = 1.4
 """Crops taller than this many times their width may hold text that reads upwards."""
 LINE_HEIGHT = 48
 """Rows of the recogniser's input."""
+MIN_HEIGHT = 5
+"""Nothing lower than this many pixels can be read. The engine would enlarge such a strip beyond all measure."""
+MAX_ASPECT = 120
+"""No line of text is wider than this many times its height: about 200 letters."""
 SMALL_SIDE = 300
 """Pictures whose shorter side is below this many pixels are enlarged before detection."""
 
@@ -100,6 +104,8 @@ def _engine() -> RapidOCR:
 def detect(pixels: Pixels) -> list[np.ndarray]:
     """Quads (float32 [4, 2], pixels) of the text in a picture, in reading order."""
     height, width = pixels.shape[:2]
+    if min(height, width) < MIN_HEIGHT:
+        return []
     scale = 2.0 if min(height, width) < SMALL_SIDE else 1.0
     if scale != 1.0:
         pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -115,6 +121,8 @@ def recognize(crop: Pixels) -> tuple[str, float]:
 
     The crop is brought to the recogniser's height in one step: its own two steps blur narrow letters away.
     """
+    if crop.shape[1] > MAX_ASPECT * crop.shape[0]:
+        return "", 0.0
     width = max(8, round(crop.shape[1] * LINE_HEIGHT / crop.shape[0]))
     crop = cv2.resize(crop, (width, LINE_HEIGHT), interpolation=cv2.INTER_LINEAR)
     with _lock:

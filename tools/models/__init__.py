@@ -1,0 +1,1 @@
+"""Backends that run released model weights, one module each."""
