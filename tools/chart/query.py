@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from rapidfuzz import fuzz, process, utils
 
-from tools.chart.reader import read_chart
+from tools.chart.number import parse_number
+from tools.chart.reader import read_scene
+from tools.chart.scene import ChartScene
 from tools.chart.table import ChartTable
 from tools.chart.text import read_words
 from tools.errors import ToolInputError
@@ -17,11 +21,33 @@ from tools.image import Image
 MIN_SCORE = 70
 """Similarity (0 to 100) below which a name does not mean a label of the chart."""
 
+Points: TypeAlias = list[tuple[str, Decimal]]
+"""Labels and their numbers, in order."""
+
 
 @lru_cache(maxsize=512)
+def scene_of(image: Image) -> ChartScene:
+    """The chart, read once per process. Raises `ToolInputError` when the picture is no readable chart."""
+    return read_scene(np.asarray(image.pil()), read_words(image))
+
+
 def table_of(image: Image) -> ChartTable:
-    """The chart's table, read once per process. Raises `ToolInputError` when the picture is no readable chart."""
-    return read_chart(np.asarray(image.pil()), read_words(image))
+    """The chart's table. Raises `ToolInputError` when the picture is no readable chart."""
+    return scene_of(image).table
+
+
+def chosen_points(table: ChartTable, name: str = "") -> dict[str, Points]:
+    """Labels and numbers of the series called `name`; of all series that have numbers when `name` is empty.
+
+    Raises:
+        ToolInputError: no such series, or no numbers.
+    """
+    columns = [find_series(table, name)] if name else range(1, len(table.columns))
+    found = {table.columns[column]: points(table, column) for column in columns}
+    shown = {series: values for series, values in found.items() if values}
+    if not shown:
+        raise ToolInputError("the chart shows no numbers there")
+    return shown
 
 
 def find_series(table: ChartTable, name: str) -> int:
@@ -43,17 +69,31 @@ def find_row(table: ChartTable, label: str) -> tuple[str, ...]:
     return table.rows[_nearest(label, [row[0] for row in table.rows], "label")]
 
 
-def numbers(table: ChartTable, column: int) -> dict[str, Decimal]:
-    """Label to number, for the rows that have one. Raises `ToolInputError` when none has."""
-    found = {}
+def points(table: ChartTable, column: int) -> Points:
+    """Labels and numbers in the table's order, without the rows whose cell is empty."""
+    found = []
     for row in table.rows:
         try:
-            found[row[0]] = Decimal(row[column])
+            found.append((row[0], Decimal(row[column])))
         except InvalidOperation:
             continue  # an empty cell: the chart shows no number there
+    return found
+
+
+def numbers(table: ChartTable, column: int) -> dict[str, Decimal]:
+    """Label to number, for the rows that have one. Raises `ToolInputError` when none has."""
+    found = dict(points(table, column))
     if not found:
         raise ToolInputError("the chart shows no numbers there")
     return found
+
+
+def in_time(values: Points) -> Points:
+    """From early to late: turned round where the labels are falling numbers (years, newest first)."""
+    places = [parse_number(label) for label, _ in values]
+    known = [place.value for place in places if place is not None]
+    falling = len(known) == len(values) and all(later < earlier for earlier, later in pairwise(known))
+    return values[::-1] if falling else values
 
 
 def number_of(row: tuple[str, ...], column: int) -> Decimal:

@@ -11,9 +11,11 @@ from scipy.optimize import linear_sum_assignment
 
 from tools.chart.frame import Frame, Label
 from tools.chart.legend import LegendEntry
-from tools.chart.mark import colour_distance
+from tools.chart.mark import colour_distance, hexadecimal
 from tools.chart.number import Number, format_value, parse_number
-from tools.chart.pies import Pie
+from tools.chart.pies import Pie, Sector
+from tools.chart.scene import ChartScene, SceneMark
+from tools.chart.scene_parts import scene_entries, scene_texts
 from tools.chart.table import LABEL, VALUE, ChartTable
 from tools.chart.title import find_title, joined
 
@@ -21,8 +23,8 @@ _VALUE = re.compile(r"(?:^|[\s:;,(–-]|(?<=[A-Za-z]))\(?([<>]?\s*[$€£]?\d[\d
 """A share or an amount at the end of a sector's label."""
 
 
-def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartTable:
-    """The table of a pie: one row per sector, in reading order of the legend or clockwise from the top."""
+def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartScene:
+    """A pie: one row per sector, in reading order of the legend or clockwise from the top."""
     heading = find_title(frame, labels, pie.y - pie.radius)
     near = [label for label in labels if label not in heading and _is_near(label, pie)]
     texts = _by_sector(near, pie)
@@ -47,15 +49,33 @@ def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[L
         rows.append((sector, (name.replace("|", "I"), value)))
     names_in_legend = [_split_text(entry.name)[0] for entry in legend]
     rows.sort(key=lambda item: _order(item[0].angle, item[1][0], names_in_legend))
-    return ChartTable(
+    table = ChartTable(
         type="pie",
         columns=(LABEL, VALUE),
         rows=tuple(row for _, row in rows),
         title=joined(heading),
         unit="%" if not printed or any(number.unit == "%" for number in printed) else None,
         printed_values=2 * len(printed) >= len(pie.sectors),
-        colours=tuple("#{:02x}{:02x}{:02x}".format(*sector.colour) for sector, _ in rows),
+        colours=tuple(hexadecimal(sector.colour) for sector, _ in rows),
     )
+    return ChartScene(
+        table=table,
+        size=(frame.width, frame.height),
+        marks=tuple(_mark(pie, sector, row) for row, (sector, _) in enumerate(rows)),
+        title=scene_texts(heading),
+        ticks=(),
+        categories=(),
+        legend=scene_entries(legend),
+        plot=(pie.x - pie.radius, pie.y - pie.radius, pie.x + pie.radius, pie.y + pie.radius),
+    )
+
+
+def _mark(pie: Pie, sector: Sector, row: int) -> SceneMark:
+    angle, middle = math.radians(sector.angle), pie.radius / 2
+    x, y, half = pie.x + middle * math.cos(angle), pie.y - middle * math.sin(angle), pie.radius / 4
+    start = (sector.angle - 180 * sector.share) % 360
+    box = (x - half, y - half, x + half, y + half)
+    return SceneMark(row, 0, "sector", hexadecimal(sector.colour), box, start, 360 * sector.share)
 
 
 def _is_near(label: Label, pie: Pie) -> bool:
