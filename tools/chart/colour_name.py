@@ -15,13 +15,15 @@ _NAMED = {
     "light blue": "#9ac4ea", "purple": "#7b4ab0", "light purple": "#c4aee0", "magenta": "#c2279a",
 }  # fmt: skip
 """One typical colour per name."""
+_ALSO = {"#0f2440": "dark blue", "#3a0d0d": "dark red", "#c9d8f0": "light blue"}
+"""Colours that lie nearer to a grey, but are not called so."""
 
 
 @lru_cache(maxsize=1024)
 def colour_name(colour: str) -> str:
     """The name whose typical colour lies nearest in CIE L*a*b* to a `#rrggbb`."""
-    names = list(_NAMED)
-    lab = _lab([colour, *_NAMED.values()])
+    names = [*_NAMED, *_ALSO.values()]
+    lab = _lab([colour, *_NAMED.values(), *_ALSO])
     return names[int(np.linalg.norm(lab[1:] - lab[0], axis=1).argmin())]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import pairwise
@@ -20,6 +21,8 @@ from tools.image import Image
 
 MIN_SCORE = 70
 """Similarity (0 to 100) below which a name does not mean a label of the chart."""
+MAX_LISTED, MAX_SHOWN = 24, 60
+"""An error message lists so many names, and so many characters of each."""
 
 Points: TypeAlias = list[tuple[str, Decimal]]
 """Labels and their numbers, in order."""
@@ -60,7 +63,7 @@ def find_series(table: ChartTable, name: str) -> int:
     if len(series) == 1:
         return 1
     if not name:
-        raise ToolInputError(f"name one of the series: {', '.join(series)}")
+        raise ToolInputError(f"name one of the series: {_listed(series)}")
     return 1 + _nearest(name, series, "series")
 
 
@@ -109,11 +112,17 @@ def written(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
+def _listed(names: Sequence[str]) -> str:
+    shown = [name[:MAX_SHOWN] for name in names[:MAX_LISTED]]
+    more = [f"{len(names) - len(shown)} more"] if len(names) > len(shown) else []
+    return ", ".join([*shown, *more])
+
+
 def _nearest(name: str, choices: list[str] | tuple[str, ...], noun: str) -> int:
     exact = [index for index, choice in enumerate(choices) if choice.casefold() == name.strip().casefold()]
     if exact:
         return exact[0]
     best = process.extractOne(name, choices, scorer=fuzz.ratio, processor=utils.default_process, score_cutoff=MIN_SCORE)
     if best is None:
-        raise ToolInputError(f"no {noun} {name!r}: there are {', '.join(choices)}")
+        raise ToolInputError(f"no {noun} {name[:MAX_SHOWN]!r}: there are {_listed(choices)}")
     return int(best[2])

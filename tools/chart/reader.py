@@ -36,10 +36,21 @@ def read_scene(pixels: np.ndarray, words: Sequence[Word]) -> ChartScene:
     Raises:
         ToolInputError: no chart of these kinds was recognised.
     """
-    frame = Frame(pixels, tuple(words))
+    scene = _read(Frame(pixels, tuple(words)))
+    if not any(cell for row in scene.table.rows for cell in row):
+        raise ToolInputError("no bar, line or pie chart with labels or values was recognised in this image")
+    return scene
+
+
+def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
+    """The table alone. Arguments and errors as for `read_scene`."""
+    return read_scene(pixels, words).table
+
+
+def _read(frame: Frame) -> ChartScene:
     labels = without_furniture(frame.labels, frame.width)
-    colours = chart_colours(pixels)
-    marks = [mark for colour in colours for mark in marks_of(pixels, colour)]
+    colours = chart_colours(frame.pixels)
+    marks = [mark for colour in colours for mark in marks_of(frame.pixels, colour)]
     pie = find_pie(frame, marks)
     legend = find_legend(frame, labels, marks)
     if pie is not None and len(legend) < len(pie.sectors) - 1:
@@ -52,11 +63,6 @@ def read_scene(pixels: np.ndarray, words: Sequence[Word]) -> ChartScene:
     if bars is not None:
         return _read_bars(bars, labels, legend)
     return _read_lines(frame, colours, labels, legend)
-
-
-def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
-    """The table alone. Arguments and errors as for `read_scene`."""
-    return read_scene(pixels, words).table
 
 
 def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartScene:

@@ -26,6 +26,8 @@ _VALUE = re.compile(r"(?:^|[\s:;,(–-]|(?<=[A-Za-z]))\(?([<>]?\s*[$€£]?\d[\d
 def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartScene:
     """A pie: one row per sector, in reading order of the legend or clockwise from the top."""
     heading = find_title(frame, labels, pie.y - pie.radius)
+    if heading and not legend and _names_sector(heading[-1], labels, pie):
+        heading = ()
     near = [label for label in labels if label not in heading and _is_near(label, pie)]
     texts = _by_sector(near, pie)
     numbers: list[Number | None] = [None] * len(pie.sectors)
@@ -82,6 +84,14 @@ def _is_near(label: Label, pie: Pie) -> bool:
     x = min(max(pie.x, label.box[0]), label.box[2])
     reach = math.dist((x, label.y), (pie.x, pie.y))
     return reach <= 1.75 * pie.radius and math.dist((label.x, label.y), (pie.x, pie.y)) >= 0.12 * pie.radius
+
+
+def _names_sector(label: Label, labels: Sequence[Label], pie: Pie) -> bool:
+    """Whether a word above the pie is a sector's name: at the rim, and without it names would be missing."""
+    x = min(max(pie.x, label.box[0]), label.box[2])
+    at_rim = math.dist((x, label.box[3]), (pie.x, pie.y)) <= 1.25 * pie.radius
+    names = [other for other in labels if other.number is None and _is_near(other, pie)]
+    return at_rim and len(names) <= len(pie.sectors)
 
 
 def _by_sector(labels: Sequence[Label], pie: Pie) -> list[list[Label]]:
