@@ -14,6 +14,7 @@ from tools.chart.frame import Frame, Label
 from tools.chart.legend import LegendEntry, find_legend, without_furniture
 from tools.chart.lines import find_lines
 from tools.chart.mark import Colour, Mark, chart_colours, hexadecimal, marks_of
+from tools.chart.markers import marker_columns, on_markers
 from tools.chart.number import Number, format_value
 from tools.chart.pies import find_pie
 from tools.chart.scene import ChartScene, SceneMark, SceneText, around
@@ -139,6 +140,7 @@ def _read_lines(
         lines = find_lines(frame, colours, labels, plot, [])
     if not lines:
         raise ToolInputError("no bars, lines or sectors were found in this image")
+    categories = on_markers(categories, marker_columns(lines))
     inside = [label for label in labels if label.y < bottom and label not in heading]
     places, cells, marks = [], [], []
     for column, line in enumerate(lines):

@@ -21,6 +21,8 @@ from tools.chart.title import find_title, joined
 
 _VALUE = re.compile(r"(?:^|[\s:;,(–-]|(?<=[A-Za-z]))\(?([<>]?\s*[$€£]?\d[\d ,.]*\s*%|[$€£]?\d[\d,.]*)\)?\s*$")
 """A share or an amount at the end of a sector's label."""
+_BULLET = re.compile(r"^[\s•·●■–—-]+(?=[^\W\d])")
+"""What is left of a coloured marker or connector before a sector's name."""
 
 
 def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartScene:
@@ -48,7 +50,7 @@ def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[L
     rows = []
     for sector, name, number in zip(pie.sectors, names, numbers, strict=True):
         value = number.text if number is not None else format_value(scale * sector.share, resolution)
-        rows.append((sector, (name.replace("|", "I"), value)))
+        rows.append((sector, (_BULLET.sub("", name).replace("|", "I"), value)))
     names_in_legend = [_split_text(entry.name)[0] for entry in legend]
     rows.sort(key=lambda item: _order(item[0].angle, item[1][0], names_in_legend))
     table = ChartTable(
