@@ -1,7 +1,8 @@
-"""How often does `chart_to_table` find what is asked about real charts?
+"""How often does `chart_to_table` find what is asked about real charts, and what does the scripted policy make of it?
 
 Reads a ChartQA folder in the released layout. A gold number counts as found when a cell equals it (exact) or lies
-within 5 % of it; a gold text when a row label or series name is about equal to it (rapidfuzz ratio >= 90).
+within 5 % of it; a gold text when a row label or series name is about equal to it (rapidfuzz ratio >= 90). The scripted
+policy plays one episode per question with the table and the calculator; the env's own grader judges its answer.
 
     python benchmarks/chart_to_table.py "../shared/data/chartqa/ChartQA Dataset" --words .cache/words
 """
@@ -15,19 +16,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import gymnasium
 import numpy as np
 import typer
 from rapidfuzz import fuzz
+from ray.rllib.core.rl_module import RLModuleSpec
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from envs.episode_record import EpisodeRecord
+from envs.task import Task
+from envs.visual_reasoning import VisualReasoningEnv
+from policies.request import Request
+from policies.scripted import ScriptedModule
+from tools.calculator import Calculator
 from tools.chart.number import parse_number
 from tools.chart.reader import read_chart
 from tools.chart.table import ChartTable
 from tools.chart.text import Word, read_words
-from tools.errors import ToolInputError
+from tools.errors import ErrorCode, ModelError, ToolInputError
 from tools.image import Image
+from tools.tool import ToolResult
 
 FOUND_TEXT = 90.0
 """rapidfuzz ratio from which two texts count as equal."""
@@ -45,7 +55,9 @@ class Tally:
     near: int = 0
     texts: int = 0
     texts_found: int = 0
+    answered: int = 0
     missed: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
 
 def cached_words(image: Image, folder: Path | None) -> tuple[Word, ...]:
@@ -85,13 +97,53 @@ def load_questions(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     return questions
 
 
+class Player:
+    """The scripted policy in episodes of the env."""
+
+    def __init__(self) -> None:
+        space = gymnasium.spaces.Discrete(1)  # not looked at
+        spec = RLModuleSpec(ScriptedModule, observation_space=space, action_space=space, model_config={})
+        self._policy, self._calculator = spec.build(), Calculator()
+
+    def play(self, task: Task, table: ToolResult) -> EpisodeRecord:
+        """One episode in which `chart_to_table` says `table`."""
+        env = VisualReasoningEnv({"tools": ("chart_to_table", "calculator")}, tasks={task.id: task})
+        observations, _ = env.reset()
+        history: list[tuple[Any, Any]] = []
+        while env.acting:
+            observation: Any = observations[env.acting]
+            if env.acting == "vlm":
+                action: Any = self._policy.act(Request("e", "vlm", observation, tuple(history)))
+                history.append((observation, action))
+            elif env.acting == "calculator":
+                (action,) = self._calculator.run([observation])
+            else:
+                action = table
+            observations, *_ = env.step({env.acting: action})
+        return env.record
+
+
+def as_result(table: ChartTable | None) -> ToolResult:
+    """What the tool returns."""
+    if table is None:
+        return ToolResult(error=ModelError(ErrorCode.ARGUMENT_CONTENT, "no chart was recognised in this image"))
+    return ToolResult(table.text(), data=table.data())
+
+
 def evaluate(folder: Path, words_folder: Path | None, limit: int | None) -> tuple[dict[str, Tally], float]:
-    """Reads each chart and looks its gold up. Returns tallies by chart type, and seconds per chart without OCR."""
+    """Reads each chart, looks its gold up, lets the scripted policy answer.
+
+    Returns:
+        Tallies by the type of chart that was recognised, and seconds per chart without OCR.
+    """
+    player = Player()
     tallies: dict[str, Tally] = defaultdict(Tally)
-    spent, tables = 0.0, {}
+    spent = 0.0
+    tables: dict[Path, ChartTable | None] = {}
+    images: dict[Path, Image] = {}
     for path, item in track(load_questions(folder)[:limit], "reading charts"):
         if path not in tables:
-            image = Image.from_path(path)
+            image = images[path] = Image.from_path(path)
             words, pixels = cached_words(image, words_folder), np.asarray(image.pil())
             start = time.perf_counter()
             try:
@@ -112,6 +164,12 @@ def evaluate(folder: Path, words_folder: Path | None, limit: int | None) -> tupl
             tally.texts, tally.texts_found = tally.texts + 1, tally.texts_found + found
         if not found:
             tally.missed.append(f"{path.stem}: {item['query']} -> {item['label']}")
+        task = Task(path.stem, "chartqa", item["query"], item["label"], (images[path],))
+        record = player.play(task, as_result(table))
+        tally.answered += record.correct
+        said = f"said {record.grade.extracted!r}" if record.grade else f"no answer ({record.end})"
+        if not record.correct:
+            tally.wrong.append(f"{path.stem}: {item['query']} -> {item['label']}, {said}")
     return dict(tallies), spent / max(1, len(tables))
 
 
@@ -128,27 +186,25 @@ def main(
     limit: Annotated[int | None, typer.Option(help="only the first so many questions")] = None,
     misses: Annotated[bool, typer.Option(help="list the questions whose gold was not found")] = False,
 ) -> None:
-    """Prints the share of gold answers that the tables contain, by chart type."""
+    """Prints the share of gold answers that the tables contain and the scripted policy's accuracy, by chart type."""
     console = Console()
     tallies, seconds = evaluate(folder, words, limit)
-    tallies["all"] = Tally(
-        *(
-            sum(getattr(t, name) for t in tallies.values())
-            for name in ("charts", "numbers", "exact", "near", "texts", "texts_found")
-        )
-    )
-    table = Table("type", "questions", "numbers exact", "numbers within 5 %", "texts", "found")
+    counts = ("charts", "numbers", "exact", "near", "texts", "texts_found", "answered")
+    tallies["all"] = Tally(*(sum(getattr(tally, name) for tally in tallies.values()) for name in counts))
+    table = Table("type", "questions", "numbers exact", "numbers within 5 %", "texts", "found", "scripted policy")
     for kind, tally in sorted(tallies.items(), key=lambda item: (item[0] == "all", item[0])):
         found = tally.near + tally.texts_found
         parts = ((tally.exact, tally.numbers), (tally.near, tally.numbers), (tally.texts_found, tally.texts))
         shares = [f"{part}/{whole}" for part, whole in parts]
-        table.add_row(kind, str(tally.charts), *shares, f"{found / max(1, tally.charts):.1%}")
+        shares += [f"{part / max(1, tally.charts):.1%}" for part in (found, tally.answered)]
+        table.add_row(kind, str(tally.charts), *shares)
     console.print(table)
     console.print(f"{1000 * seconds:.0f} ms a chart without OCR")
     if misses:
         for kind, tally in tallies.items():
-            for line in tally.missed:
-                console.print(f"[dim]{kind}[/dim] {line}", highlight=False)
+            for what, lines in (("not in the table", tally.missed), ("wrong", tally.wrong)):
+                for line in lines:
+                    console.print(f"[dim]{kind}, {what}[/dim] {line}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
-from tools.chart.query import find_row, find_series, number_of, table_of, written
+from tools.chart.query import find_row, find_series, number_of, written
+from tools.chart.table import ChartTable
+from tools.chart.table_tool import TableTool
 from tools.registry import register_tool
-from tools.tool import ImageArguments, Tool, ToolCall, ToolResult, run_each, selected_image
+from tools.tool import ImageArguments, ToolResult
 
 
 class ChartCompareArguments(ImageArguments):
     """Arguments of `chart_compare`."""
 
-    items: list[str] = Field(min_length=2, max_length=2, description="the two labels, as they are written in the chart")
+    items: list[str] = Field(
+        min_length=2,
+        max_length=2,
+        validation_alias=AliasChoices("items", "labels"),
+        description="the two labels, as they are written in the chart",
+    )
     series: str = Field("", description="name of the series, when the chart has several")
 
 
 @register_tool
-class ChartCompare(Tool):
+class ChartCompare(TableTool[ChartCompareArguments]):
     """Computed from the table that `chart_to_table` reads."""
 
     name = "chart_compare"
     description = "Compares the numbers of two labels of a chart."
     arguments = ChartCompareArguments
+    aliases = ("ChartMoE.compare",)
+    version = "2"
 
-    def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+    def look_up(self, table: ChartTable, arguments: ChartCompareArguments) -> ToolResult:
         """How the first stands to the second, the higher one, the lower one, and the difference."""
-        return run_each(_compare, calls)
-
-
-def _compare(call: ToolCall) -> ToolResult:
-    arguments = ChartCompareArguments.model_validate(dict(call.arguments))
-    table = table_of(selected_image(call, arguments))
-    column = find_series(table, arguments.series)
-    first, second = (find_row(table, item) for item in arguments.items)
-    numbers = {row[0]: number_of(row, column) for row in (first, second)}
-    return compared(first[0], numbers[first[0]], second[0], numbers[second[0]])
+        column = find_series(table, arguments.series)
+        (first, a), (second, b) = (
+            (row[0], number_of(row, column)) for row in (find_row(table, item) for item in arguments.items)
+        )
+        return compared(first, a, second, b)
 
 
 def compared(first: str, a: Decimal, second: str, b: Decimal) -> ToolResult:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pydantic import Field
 
-from tools.chart.query import find_series, numbers, table_of, written
+from tools.chart.query import find_series, numbers, written
+from tools.chart.table import ChartTable
+from tools.chart.table_tool import TableTool
 from tools.registry import register_tool
-from tools.tool import ImageArguments, Tool, ToolCall, ToolResult, run_each, selected_image
+from tools.tool import ImageArguments, ToolResult
 
 
 class ChartDescribeArguments(ImageArguments):
@@ -19,22 +21,18 @@ class ChartDescribeArguments(ImageArguments):
 
 
 @register_tool
-class ChartDescribe(Tool):
+class ChartDescribe(TableTool[ChartDescribeArguments]):
     """Computed from the table that `chart_to_table` reads."""
 
     name = "chart_describe"
     description = "Counts the entries of a chart and names the highest, second and lowest."
     arguments = ChartDescribeArguments
+    aliases = ("ChartMoE.describe", "ChartMoE.to_text")
+    version = "2"
 
-    def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+    def look_up(self, table: ChartTable, arguments: ChartDescribeArguments) -> ToolResult:
         """Entries, highest, second, lowest, range, sum and mean."""
-        return run_each(_describe, calls)
-
-
-def _describe(call: ToolCall) -> ToolResult:
-    arguments = ChartDescribeArguments.model_validate(dict(call.arguments))
-    table = table_of(selected_image(call, arguments))
-    return described(numbers(table, find_series(table, arguments.series)))
+        return described(numbers(table, find_series(table, arguments.series)))
 
 
 def described(values: Mapping[str, Decimal]) -> ToolResult:

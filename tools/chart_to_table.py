@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from tools.chart.query import table_of
+from tools.chart.table import ChartTable
+from tools.chart.table_tool import TableTool
 from tools.registry import register_tool
-from tools.tool import ImageArguments, Tool, ToolCall, ToolResult, run_each, selected_image
+from tools.tool import ImageArguments, ToolResult
 
 
 class ChartToTableArguments(ImageArguments):
@@ -14,21 +13,15 @@ class ChartToTableArguments(ImageArguments):
 
 
 @register_tool
-class ChartToTable(Tool):
+class ChartToTable(TableTool[ChartToTableArguments]):
     """Geometry (OpenCV) and words (RapidOCR): printed values first, otherwise measured on the axis."""
 
     name = "chart_to_table"
     description = "Reads a bar, line or pie chart and returns its data as a table: one row per label, cells split by |."
     arguments = ChartToTableArguments
-    aliases = ("chart2table",)
-    version = "2"
+    aliases = ("chart2table", "ChartToTable", "ChartMoE.to_table")
+    version = "3"
 
-    def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """One table per call."""
-        return run_each(_read, calls)
-
-
-def _read(call: ToolCall) -> ToolResult:
-    arguments = ChartToTableArguments.model_validate(dict(call.arguments))
-    table = table_of(selected_image(call, arguments))
-    return ToolResult(text=table.text(), data=table.data())
+    def look_up(self, table: ChartTable, arguments: ChartToTableArguments) -> ToolResult:
+        """The table itself."""
+        return ToolResult(text=table.text(), data=table.data())

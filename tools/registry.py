@@ -25,6 +25,17 @@ BUILT_IN_MODULES = (
     "tools.chart_extract_data",
     "tools.chart_compare",
     "tools.chart_describe",
+    "tools.chart_title",
+    "tools.chart_trend",
+    "tools.chart_analyze",
+    "tools.chart_summarize",
+    "tools.chart_caption",
+    "tools.chart_answer",
+    "tools.chart_to_svg",
+    "tools.chart_to_scene_graph",
+    "tools.models.deplot",
+    "tools.models.unichart",
+    "tools.models.chartmoe",
     "tools.zoom",
     "tools.rotate",
     "tools.mark",
@@ -134,6 +145,7 @@ def backends_of(name: str) -> dict[str, type[Tool]]:
     Raises:
         UnknownToolError: no such tool.
     """
+    _import_built_in()  # a module of one tool may be imported before those of its models
     tool = get_tool(name)
     own = {"embedded": tool} if not getattr(tool, "__abstractmethods__", ()) else {}
     served = {RemoteTool.backend: remote_backend(tool)} if tool.remote else {}

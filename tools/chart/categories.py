@@ -61,12 +61,13 @@ def find_categories(
 def fill_years(names: Sequence[str]) -> list[str]:
     """Years between labelled years, where every label is a year and steps are regular."""
     filled = list(names)
-    known = [(i, int(name)) for i, name in enumerate(names) if re.fullmatch(YEAR, name)]
+    known = [(i, int(name.rstrip("*"))) for i, name in enumerate(names) if re.fullmatch(YEAR.pattern + r"\*?", name)]
     if len(known) < 2 or len(known) != sum(bool(name) for name in names):
         return filled
     for (i, first), (j, last) in pairwise(known):
         if last - first == j - i:
-            filled[i + 1 : j] = [str(first + k) for k in range(1, j - i)]
+            mark = "*" if names[i].endswith("*") else ""  # a forecast stays one until the next year that is none
+            filled[i + 1 : j] = [f"{first + k}{mark}" for k in range(1, j - i)]
     (i, first), (j, last) = known[0], known[-1]
     if last - first == j - i:
         for k in range(len(filled)):

@@ -84,6 +84,11 @@ class Frame:
         """Image coordinates to frame coordinates."""
         return (y, self.height - x) if self.turned else (x, y)
 
+    def to_image(self, box: Box) -> Box:
+        """A box of the frame in image coordinates."""
+        x1, y1, x2, y2 = box
+        return (self.height - y2, x1, self.height - y1, x2) if self.turned else box
+
     @cached_property
     def labels(self) -> tuple[Label, ...]:
         """Every word with its place in the frame. Neighbouring tick labels read as one word are taken apart."""

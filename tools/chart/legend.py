@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tools.chart.frame import Box, Frame, Label
 from tools.chart.mark import Colour, Mark, is_grey
 from tools.chart.number import FOREIGN
@@ -18,6 +20,8 @@ FURNITURE = re.compile(
 """Page furniture around a chart: footers, buttons, credits."""
 _SEAM = re.compile(r"\s*[-–—•●]+\s*|(?<=[a-z])(?=[A-Z])")
 """Where two names were run together."""
+MAX_HEIGHT = 4.0
+"""One or two letters so many times as tall as the usual line are a misread line or curve."""
 FAINT = 215
 """Paler marks are gridlines and stripes."""
 
@@ -40,7 +44,9 @@ class LegendEntry:
 def without_furniture(labels: Sequence[Label], width: int) -> list[Label]:
     """Labels that belong to the chart: no footers, no buttons, no icons of the page's tool bar on the right."""
     footers = [label for label in labels if FURNITURE.search(label.text)]
+    usual = float(np.median([label.word.line_height for label in labels])) if labels else 0.0
     kept = [label for label in labels if not FURNITURE.search(label.text)]
+    kept = [label for label in kept if len(label.text) > 2 or label.word.line_height <= MAX_HEIGHT * usual]
     if any("statista" in label.text.lower() for label in footers):
         kept = [label for label in kept if label.box[0] < 0.925 * width]
     return kept
@@ -121,11 +127,22 @@ def _name(lines: Sequence[Label], marker: Mark) -> str:
     return rest if rest and len(head) <= 2 else re.sub(r"^[IlTi|+]{1,2}(?=[A-Z][a-z])", "", text)
 
 
+def _is_row(items: list[tuple[Label, Mark]]) -> bool:
+    """Whether numbers on one line stand beside marks of one size and different colours."""
+    marks = [mark for _, mark in items]
+    if len(marks) < 2 or len({mark.colour for mark in marks}) < len(marks):
+        return False
+    sizes = ([mark.width for mark in marks], [mark.height for mark in marks])
+    return all(max(size) - min(size) <= 2 for size in sizes)
+
+
 def _plausible(found: list[tuple[Label, Mark]]) -> list[tuple[Label, Mark]]:
     """Numbers beside a mark are a legend (`2014`, `2015`) only if all marks are alike and colours differ."""
     numbers = [item for item in found if item[0].number is not None]
     if not numbers:
         return found
+    if any(_is_row(row := [other for other in numbers if abs(other[0].y - item[0].y) <= 4]) for item in numbers):
+        return [item for item in found if item[0].number is None or item in row]
     others = [item for item in found if item[0].number is None]
     colours = {mark.colour for _, mark in found}
     alike = max(m.width for _, m in found) - min(m.width for _, m in found) <= 3

@@ -84,6 +84,11 @@ def chart_colours(pixels: np.ndarray, min_pixels: int = 36) -> list[Colour]:
     return colours
 
 
+def hexadecimal(colour: Colour) -> str:
+    """As `#rrggbb`."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def colour_distance(one: Colour, other: Colour) -> int:
     """Largest channel difference."""
     return max(abs(a - b) for a, b in zip(one, other, strict=True))

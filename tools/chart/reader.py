@@ -1,4 +1,4 @@
-"""`read_chart`: from pixels and words to a `ChartTable`."""
+"""`read_scene`: from pixels and words to a `ChartScene`, and with it to a `ChartTable`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from tools.chart.categories import CategoryAxis, fill_years, find_categories
 from tools.chart.frame import Frame, Label
 from tools.chart.legend import LegendEntry, find_legend, without_furniture
 from tools.chart.lines import find_lines
-from tools.chart.mark import Colour, Mark, chart_colours, marks_of
+from tools.chart.mark import Colour, Mark, chart_colours, hexadecimal, marks_of
+from tools.chart.markers import marker_columns, on_markers
 from tools.chart.number import Number, format_value
 from tools.chart.pies import find_pie
+from tools.chart.scene import ChartScene, SceneMark, SceneText, around
+from tools.chart.scene_parts import scene_entries, scene_texts
 from tools.chart.sectors import read_pie
 from tools.chart.table import LABEL, VALUE, ChartTable
 from tools.chart.text import Word
@@ -24,8 +27,8 @@ from tools.chart.values import Place, assign_values, repaired, tolerance_of
 from tools.errors import ToolInputError
 
 
-def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
-    """Reads a bar, line or pie chart.
+def read_scene(pixels: np.ndarray, words: Sequence[Word]) -> ChartScene:
+    """Reads a bar, line or pie chart, and where on the picture everything is.
 
     Args:
         pixels: uint8 [height, width, 3], RGB.
@@ -34,10 +37,21 @@ def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
     Raises:
         ToolInputError: no chart of these kinds was recognised.
     """
-    frame = Frame(pixels, tuple(words))
+    scene = _read(Frame(pixels, tuple(words)))
+    if not any(cell for row in scene.table.rows for cell in row):
+        raise ToolInputError("no bar, line or pie chart with labels or values was recognised in this image")
+    return scene
+
+
+def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
+    """The table alone. Arguments and errors as for `read_scene`."""
+    return read_scene(pixels, words).table
+
+
+def _read(frame: Frame) -> ChartScene:
     labels = without_furniture(frame.labels, frame.width)
-    colours = chart_colours(pixels)
-    marks = [mark for colour in colours for mark in marks_of(pixels, colour)]
+    colours = chart_colours(frame.pixels)
+    marks = [mark for colour in colours for mark in marks_of(frame.pixels, colour)]
     pie = find_pie(frame, marks)
     legend = find_legend(frame, labels, marks)
     if pie is not None and len(legend) < len(pie.sectors) - 1:
@@ -52,10 +66,10 @@ def read_chart(pixels: np.ndarray, words: Sequence[Word]) -> ChartTable:
     return _read_lines(frame, colours, labels, legend)
 
 
-def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartTable:
+def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartScene:
     frame = bars.frame
-    words = {id(label.word) for label in labels}
-    labels = [label for label in frame.labels if id(label.word) in words]
+    words = {label.word for label in labels}  # by value: turning a frame takes words apart anew
+    labels = [label for label in frame.labels if label.word in words]
     axis = find_value_axis(frame, [label for label in labels if not _on_bars(label, bars)])
     labels = _without(labels, axis.ticks if axis else ())
     baseline = _zero_row(bars, axis)
@@ -69,11 +83,13 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
     heading = find_title(frame, labels, min(bar.y1 for bar in bars.bars))
     order = _series_order(colour_of.values(), legend)
     single = len(order) == 1 or (max(len(group) for group in groups) == 1 and not legend)
-    places, cells = [], []
+    places, cells, marks = [], [], []
     for row, group in enumerate(groups):
         for colour, bar in group.items():
             places.append(_place(bar, bars, axis, baseline))
             cells.append((row, 0 if single else order.index(colour)))
+            box = frame.to_image((bar.x1, bar.y1, bar.x2, bar.y2))
+            marks.append(SceneMark(*cells[-1], "bar", hexadecimal(colour), box))
     inside = [label for label in labels if label.y < bottom and label not in heading]
     values, printed, numbers = _values(places, inside, axis, baseline)
     grid = [["" for _ in range(1 if single else len(order))] for _ in groups]
@@ -88,7 +104,7 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
         row_names = [by_colour.get(next(iter(group)), "") for group in groups]
     rows = list(zip(row_names, grid, strict=True))
     value_title = find_y_title(labels, frame)
-    return ChartTable(
+    table = ChartTable(
         type="h_bar" if frame.turned else "v_bar",
         columns=(_header(categories), *names),
         rows=tuple((name, *cells) for name, cells in rows),
@@ -97,13 +113,14 @@ def _read_bars(bars: BarSet, labels: Sequence[Label], legend: Sequence[LegendEnt
         x_axis=value_title if frame.turned else categories.title,
         y_axis=categories.title if frame.turned else value_title,
         printed_values=printed,
-        colours=tuple(_hex(colour) for colour in order),
+        colours=tuple(hexadecimal(colour) for colour in order),
     )
+    return _scene(frame, table, marks, heading, axis, [(c, bottom) for c in centres], legend)
 
 
 def _read_lines(
     frame: Frame, colours: Sequence[Colour], labels: Sequence[Label], legend: Sequence[LegendEntry]
-) -> ChartTable:
+) -> ChartScene:
     axis = find_value_axis(frame, labels)
     labels = _without(labels, axis.ticks if axis else ())
     bottom = find_floor(frame, labels, axis)
@@ -123,21 +140,23 @@ def _read_lines(
         lines = find_lines(frame, colours, labels, plot, [])
     if not lines:
         raise ToolInputError("no bars, lines or sectors were found in this image")
+    categories = on_markers(categories, marker_columns(lines))
     inside = [label for label in labels if label.y < bottom and label not in heading]
-    places, cells = [], []
+    places, cells, marks = [], [], []
     for column, line in enumerate(lines):
         for row, x in enumerate(categories.centres):
             y = line.row_at(x)
             if y is not None:
                 places.append(Place(x, y - 4, y + 4, 10.0, axis.value(y) if axis else None))
                 cells.append((row, column))
+                marks.append(SceneMark(row, column, "point", hexadecimal(line.colour), (x - 4, y - 4, x + 4, y + 4)))
     values, printed, numbers = _values(places, inside, axis, None)
     grid = [["" for _ in lines] for _ in categories.centres]
     for (row, column), value in zip(cells, values, strict=True):
         grid[row][column] = value
     order = [line.colour for line in lines]
     names = [VALUE] if len(lines) == 1 and not legend else _series_names(order, legend)
-    return ChartTable(
+    table = ChartTable(
         type="line",
         columns=(_header(categories), *names),
         rows=tuple((name, *cells) for name, cells in zip(fill_years(categories.names), grid, strict=True)),
@@ -146,7 +165,32 @@ def _read_lines(
         x_axis=categories.title,
         y_axis=find_y_title(labels, frame),
         printed_values=printed,
-        colours=tuple(_hex(colour) for colour in order),
+        colours=tuple(hexadecimal(colour) for colour in order),
+    )
+    return _scene(frame, table, marks, heading, axis, [(x, bottom) for x in categories.centres], legend)
+
+
+def _scene(
+    frame: Frame,
+    table: ChartTable,
+    marks: Sequence[SceneMark],
+    heading: Sequence[Label],
+    axis: ValueAxis | None,
+    feet: Sequence[tuple[float, float]],
+    legend: Sequence[LegendEntry],
+) -> ChartScene:
+    """The scene of a chart with axes. `feet`: column and row of each category on its axis, in the frame."""
+    places = [frame.to_image((x, y, x, y)) for x, y in feet]
+    names = [row[0] for row in table.rows]
+    return ChartScene(
+        table=table,
+        size=(frame.height, frame.width) if frame.turned else (frame.width, frame.height),
+        marks=tuple(marks),
+        title=scene_texts(heading),
+        ticks=scene_texts(axis.ticks if axis else ()),
+        categories=tuple(SceneText(name, x, y) for name, (x, y, _, _) in zip(names, places, strict=True) if name),
+        legend=scene_entries(legend),
+        plot=around([mark.box for mark in marks] + places),
     )
 
 
@@ -238,7 +282,3 @@ def _tick_numbers(axis: ValueAxis | None) -> list[Number]:
 def _unit(numbers: Sequence[Number]) -> str | None:
     units = Counter(number.unit for number in numbers if number.unit)
     return units.most_common(1)[0][0] if units else None
-
-
-def _hex(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -11,19 +11,25 @@ from scipy.optimize import linear_sum_assignment
 
 from tools.chart.frame import Frame, Label
 from tools.chart.legend import LegendEntry
-from tools.chart.mark import colour_distance
+from tools.chart.mark import colour_distance, hexadecimal
 from tools.chart.number import Number, format_value, parse_number
-from tools.chart.pies import Pie
+from tools.chart.pies import Pie, Sector
+from tools.chart.scene import ChartScene, SceneMark
+from tools.chart.scene_parts import scene_entries, scene_texts
 from tools.chart.table import LABEL, VALUE, ChartTable
 from tools.chart.title import find_title, joined
 
 _VALUE = re.compile(r"(?:^|[\s:;,(–-]|(?<=[A-Za-z]))\(?([<>]?\s*[$€£]?\d[\d ,.]*\s*%|[$€£]?\d[\d,.]*)\)?\s*$")
 """A share or an amount at the end of a sector's label."""
+_BULLET = re.compile(r"^[\s•·●■–—-]+(?=[^\W\d])")
+"""What is left of a coloured marker or connector before a sector's name."""
 
 
-def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartTable:
-    """The table of a pie: one row per sector, in reading order of the legend or clockwise from the top."""
+def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[LegendEntry]) -> ChartScene:
+    """A pie: one row per sector, in reading order of the legend or clockwise from the top."""
     heading = find_title(frame, labels, pie.y - pie.radius)
+    if heading and not legend and _names_sector(heading[-1], labels, pie):
+        heading = ()
     near = [label for label in labels if label not in heading and _is_near(label, pie)]
     texts = _by_sector(near, pie)
     numbers: list[Number | None] = [None] * len(pie.sectors)
@@ -44,24 +50,50 @@ def read_pie(frame: Frame, pie: Pie, labels: Sequence[Label], legend: Sequence[L
     rows = []
     for sector, name, number in zip(pie.sectors, names, numbers, strict=True):
         value = number.text if number is not None else format_value(scale * sector.share, resolution)
-        rows.append((sector, (name.replace("|", "I"), value)))
+        rows.append((sector, (_BULLET.sub("", name).replace("|", "I"), value)))
     names_in_legend = [_split_text(entry.name)[0] for entry in legend]
     rows.sort(key=lambda item: _order(item[0].angle, item[1][0], names_in_legend))
-    return ChartTable(
+    table = ChartTable(
         type="pie",
         columns=(LABEL, VALUE),
         rows=tuple(row for _, row in rows),
         title=joined(heading),
         unit="%" if not printed or any(number.unit == "%" for number in printed) else None,
         printed_values=2 * len(printed) >= len(pie.sectors),
-        colours=tuple("#{:02x}{:02x}{:02x}".format(*sector.colour) for sector, _ in rows),
+        colours=tuple(hexadecimal(sector.colour) for sector, _ in rows),
     )
+    return ChartScene(
+        table=table,
+        size=(frame.width, frame.height),
+        marks=tuple(_mark(pie, sector, row) for row, (sector, _) in enumerate(rows)),
+        title=scene_texts(heading),
+        ticks=(),
+        categories=(),
+        legend=scene_entries(legend),
+        plot=(pie.x - pie.radius, pie.y - pie.radius, pie.x + pie.radius, pie.y + pie.radius),
+    )
+
+
+def _mark(pie: Pie, sector: Sector, row: int) -> SceneMark:
+    angle, middle = math.radians(sector.angle), pie.radius / 2
+    x, y, half = pie.x + middle * math.cos(angle), pie.y - middle * math.sin(angle), pie.radius / 4
+    start = (sector.angle - 180 * sector.share) % 360
+    box = (x - half, y - half, x + half, y + half)
+    return SceneMark(row, 0, "sector", hexadecimal(sector.colour), box, start, 360 * sector.share)
 
 
 def _is_near(label: Label, pie: Pie) -> bool:
     x = min(max(pie.x, label.box[0]), label.box[2])
     reach = math.dist((x, label.y), (pie.x, pie.y))
     return reach <= 1.75 * pie.radius and math.dist((label.x, label.y), (pie.x, pie.y)) >= 0.12 * pie.radius
+
+
+def _names_sector(label: Label, labels: Sequence[Label], pie: Pie) -> bool:
+    """Whether a word above the pie is a sector's name: at the rim, and without it names would be missing."""
+    x = min(max(pie.x, label.box[0]), label.box[2])
+    at_rim = math.dist((x, label.box[3]), (pie.x, pie.y)) <= 1.25 * pie.radius
+    names = [other for other in labels if other.number is None and _is_near(other, pie)]
+    return at_rim and len(names) <= len(pie.sectors)
 
 
 def _by_sector(labels: Sequence[Label], pie: Pie) -> list[list[Label]]:

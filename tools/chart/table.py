@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-ChartType = Literal["v_bar", "h_bar", "line", "pie"]
+ChartType = Literal["v_bar", "h_bar", "line", "pie", "unknown"]
+"""`unknown`: read by a model that does not tell."""
+_KINDS = {
+    "v_bar": "vertical bar chart",
+    "h_bar": "horizontal bar chart",
+    "line": "line chart",
+    "pie": "pie chart",
+    "unknown": "chart",
+}
 
 LABEL = "Label"
 """Header of the first column when the chart names none."""
@@ -35,6 +43,16 @@ class ChartTable:
     y_axis: str | None = None
     printed_values: bool = True
     colours: tuple[str, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Names of the series."""
+        return self.columns[1:]
+
+    @property
+    def kind(self) -> str:
+        """The chart's type in words."""
+        return _KINDS[self.type]
 
     def text(self) -> str:
         """Title line, header, and one line per row; cells separated by ` | `."""

@@ -42,6 +42,8 @@ MAX_ASPECT = 120
 """No line of text is wider than this many times its height: about 200 letters."""
 SMALL_SIDE = 300
 """Pictures whose shorter side is below this many pixels are enlarged before detection."""
+MAX_RATIO = 30
+"""Pictures whose sides differ by more than this factor are filled up with white before detection."""
 
 _lock = threading.Lock()
 
@@ -109,11 +111,22 @@ def detect(pixels: Pixels) -> list[np.ndarray]:
     scale = 2.0 if min(height, width) < SMALL_SIDE else 1.0
     if scale != 1.0:
         pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    pixels = _squarer(pixels)
     with _lock:
         found = _engine()(pixels, use_det=True, use_cls=False, use_rec=False)
     if found.boxes is None:
         return []
     return [np.asarray(quad, dtype=np.float32) / scale for quad in found.boxes]
+
+
+def _squarer(pixels: Pixels) -> Pixels:
+    """The picture with white added at its right or bottom: the engine refuses very long and narrow ones."""
+    height, width = pixels.shape[:2]
+    shortest = -(-max(height, width) // MAX_RATIO)
+    if min(height, width) >= shortest:
+        return pixels
+    below, beside = max(0, shortest - height), max(0, shortest - width)
+    return cv2.copyMakeBorder(pixels, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
 def recognize(crop: Pixels) -> tuple[str, float]:

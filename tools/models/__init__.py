@@ -1,1 +1,1 @@
-"""Backends that run released model weights, one module each."""
+"""Released models behind the tools: one file a model, loaded only by the backends that need it."""
