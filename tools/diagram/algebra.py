@@ -44,7 +44,7 @@ def decimal(value: Expr) -> str:
 
 def shown(value: Expr) -> str:
     """A number as a model reads it: exact where that is short, with its decimal when the two differ."""
-    if value.has(sympy.Float) or value.count_ops() > MAX_EXACT:
+    if value.has(sympy.Float, sympy.acos, sympy.asin, sympy.atan) or value.count_ops() > MAX_EXACT:
         return decimal(value)
     if value.is_Rational and len(str(value)) < 30:
         exact, number = str(value), decimal(value)
