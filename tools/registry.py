@@ -28,6 +28,15 @@ BUILT_IN_MODULES = (
     "tools.zoom",
     "tools.calculator",
     "tools.geometry_calculator",
+    "tools.text_cdl",
+    "tools.goal_cdl",
+    "tools.symbolic_parse",
+    "tools.symbolic_solve",
+    "tools.diagram_formalize",
+    "tools.models.diagram_formalizer",
+    "tools.models.formalgeo",
+    "tools.multimath",
+    "tools.gllava",
 )
 """Modules that register this project's tools when they are imported."""
 

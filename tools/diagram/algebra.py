@@ -27,7 +27,7 @@ def expression(node: Node, value: Callable[[Name | Call], Expr]) -> Expr:
 
     Args:
         node: the tree.
-        value: what a name (other than pi) or a call (other than roots and trigonometric functions of degrees) stands for.
+        value: what a name (not pi) or a call (not a root, nor a sine, cosine or tangent of degrees) stands for.
 
     Raises:
         ToolInputError: a division by zero, or something too large.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import sympy
 from sympy import Expr
@@ -82,7 +82,7 @@ def _arc_without(figure: Figure, ring: tuple[str, ...], a: str, b: str, c: str) 
     turned = ring[ring.index(c) :] + ring[: ring.index(c)]
     low, high = sorted((turned.index(a), turned.index(b)))
     way = turned[low : high + 1]
-    return sympy.Add(*(figure.arc(p, q) for p, q in zip(way, way[1:], strict=False)))
+    return sympy.Add(*(figure.arc(p, q) for p, q in pairwise(way)))
 
 
 def _points_between(ring: tuple[str, ...], a: str, b: str) -> list[str]:
@@ -133,6 +133,15 @@ def _powers(figure: Figure, system: System, on: list[str]) -> None:
             system.add(length(p, a) * length(p, b), length(p, c) * length(p, d), name)
             if inside and not {a, b} & {c, d}:
                 system.add(2 * figure.angle(a, p, c), figure.arc(a, c) + figure.arc(b, d), "angle of two chords")
+            elif not inside and len({a, b, c, d}) == 4:
+                near, far = _by_distance(figure, p, a, b), _by_distance(figure, p, c, d)
+                arcs = figure.arc(near[1], far[1]) - figure.arc(near[0], far[0])
+                system.add(2 * figure.angle(near[0], p, far[0]), arcs, "angle of two secants")
+
+
+def _by_distance(figure: Figure, p: str, a: str, b: str) -> tuple[str, str]:
+    """The two points of a secant, the one nearer to p first."""
+    return (a, b) if figure.is_between(p, a, b) else (b, a)
 
 
 def _tangents(figure: Figure, system: System, centre: str, on: list[str]) -> None:
@@ -142,14 +151,21 @@ def _tangents(figure: Figure, system: System, centre: str, on: list[str]) -> Non
         if p in on or p == centre:
             continue
         touching = [
-            t for t in on if figure.drawn(p, t) and system.equal(figure.angle(p, t, centre), sympy.Integer(90)) is not None
+            t
+            for t in on
+            if figure.drawn(p, t) and system.equal(figure.angle(p, t, centre), sympy.Integer(90)) is not None
         ]
         for t, u in combinations(touching, 2):
             system.add(length(p, t), length(p, u), "tangents from one point")
+            system.add(figure.angle(t, p, u) + figure.arc(t, u), sympy.Integer(180), "angle of two tangents")
         for t in touching:
             for a, b in combinations(on, 2):
                 if figure.is_between(p, a, b) or figure.is_between(p, b, a):
                     system.add(length(p, t) ** 2, length(p, a) * length(p, b), "tangent and secant")
+                    near, far = _by_distance(figure, p, a, b)
+                    system.add(2 * figure.angle(p, t, near), figure.arc(t, near), "angle of tangent and chord")
+                    arcs = figure.arc(t, far) - figure.arc(t, near)
+                    system.add(2 * figure.angle(t, p, near), arcs, "angle of tangent and secant")
 
 
 def _perpendiculars(figure: Figure, system: System, centre: str, on: list[str]) -> None:

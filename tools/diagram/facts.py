@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import sympy
-from sympy import Expr
 
 from tools.diagram.figure import Figure
 from tools.diagram.form import Call, Name, Node, Number, names, write
-from tools.diagram.measures import SHAPES, Measures
+from tools.diagram.measures import SHAPES
+from tools.diagram.shapes import RIGHT, Ring, Shapes
 from tools.diagram.system import System
 from tools.diagram.vocabulary import POLYGONS
 from tools.errors import ToolInputError
 
-RIGHT = sympy.Integer(90)
-Ring = tuple[str, ...]
 
-
-class Facts:
+class Facts(Shapes):
     """Reads statements into a figure and a system of equations.
 
     Attributes:
@@ -29,14 +27,11 @@ class Facts:
     """
 
     def __init__(self, figure: Figure, system: System) -> None:
-        self.figure = figure
-        self.system = system
-        self.measures = Measures(figure, lambda left, right, theorem: self.tell(left, right, theorem))
+        super().__init__(figure, system)
         self.congruent: list[tuple[Ring, Ring]] = []
         self.similar: list[tuple[Ring, Ring]] = []
         self.goals: list[Node] = []
         self.unread: list[Node] = []
-        self._later: list[Callable[[], None]] = []
 
     def read(self, statements: Sequence[Node]) -> None:
         """Takes in all statements. Raises `ToolInputError` naming the one that cannot be read."""
@@ -51,10 +46,6 @@ class Facts:
         self.figure.close()
         for run in self._later:
             run()
-
-    def tell(self, left: Expr, right: Expr, theorem: str = "given") -> None:
-        """Adds an equation."""
-        self.system.add(left, right, theorem)
 
     def _structure(self, node: Node) -> None:
         if not isinstance(node, Call):
@@ -107,12 +98,15 @@ class Facts:
         if node.name == "Line" and len(points) == 2:
             self.figure.side(*points)
         elif node.name == "Angle" and len(points) == 3:
-            self.figure.side(points[0], points[1]), self.figure.side(points[1], points[2])
+            self.figure.side(points[0], points[1])
+            self.figure.side(points[1], points[2])
         elif node.name in ("Circle", "Semicircle") and points:
             self.measures.centre(node)
         elif node.name == "Sector" and len(points) == 3:
-            self.figure.on_circle(points[1], points[0]), self.figure.on_circle(points[2], points[0])
-            self.figure.side(points[0], points[1]), self.figure.side(points[0], points[2])
+            self.figure.on_circle(points[1], points[0])
+            self.figure.on_circle(points[2], points[0])
+            self.figure.side(points[0], points[1])
+            self.figure.side(points[0], points[2])
         elif node.name == "Arc" and len(self.figure.circles) == 1:
             for point in points:
                 self.figure.on_circle(point, next(iter(self.figure.circles)))
@@ -127,7 +121,8 @@ class Facts:
             if len(ring) == 4:
                 for p in list(self.figure.points):
                     if p not in ring and self._drawn_on(p, ring[0], ring[2]) and self._drawn_on(p, ring[1], ring[3]):
-                        self.figure.on_line(p, ring[0], ring[2]), self.figure.on_line(p, ring[1], ring[3])
+                        self.figure.on_line(p, ring[0], ring[2])
+                        self.figure.on_line(p, ring[1], ring[3])
         for index, (a, b, c, d) in enumerate(self.figure.parallels):
             if self._reversed(a, b, c, d):
                 self.figure.parallels[index] = (a, b, d, c)
@@ -155,130 +150,6 @@ class Facts:
                 return ring[(index + 2 * step) % 4] == c
         crossing = {p for x, p, y in self.figure.between if {x, y} == {a, c}}
         return bool(crossing & {p for x, p, y in self.figure.between if {x, y} == {b, d}})
-
-    # Shapes
-
-    def parallel(self, a: str, b: str, c: str, d: str) -> None:
-        """From a to b is the direction from c to d."""
-        self.figure.side(a, b), self.figure.side(c, d)
-        self.figure.parallels.append((a, b, c, d))
-
-    def parallelogram(self, ring: Ring) -> None:
-        """Opposite sides and angles are equal; diagonals halve each other."""
-        a, b, c, d = ring
-        self.parallel(a, b, d, c), self.parallel(a, d, b, c)
-
-        def equations() -> None:
-            length, angle = self.figure.length, self.figure.angle
-            self.tell(length(a, b), length(d, c), "opposite sides of a parallelogram")
-            self.tell(length(a, d), length(b, c), "opposite sides of a parallelogram")
-            self.tell(angle(d, a, b), angle(b, c, d), "opposite angles of a parallelogram")
-            self.tell(angle(a, b, c), angle(c, d, a), "opposite angles of a parallelogram")
-            self.tell(angle(d, a, b) + angle(a, b, c), sympy.Integer(180), "consecutive angles of a parallelogram")
-            for p in self.figure.points:
-                if self.figure.is_between(a, p, c) and self.figure.is_between(b, p, d):
-                    self.tell(length(a, p), length(p, c), "diagonals of a parallelogram bisect each other")
-                    self.tell(length(b, p), length(p, d), "diagonals of a parallelogram bisect each other")
-
-        self._later.append(equations)
-
-    def rectangle(self, ring: Ring) -> None:
-        """A parallelogram with right angles and equal diagonals."""
-        self.parallelogram(ring)
-        a, b, c, d = ring
-        self.figure.side(a, c), self.figure.side(b, d)
-
-        def equations() -> None:
-            for corner in ((d, a, b), (a, b, c), (b, c, d), (c, d, a)):
-                self.tell(self.figure.angle(*corner), RIGHT, "angles of a rectangle")
-            self.tell(self.figure.length(a, c), self.figure.length(b, d), "diagonals of a rectangle")
-
-        self._later.append(equations)
-
-    def rhombus(self, ring: Ring) -> None:
-        """A parallelogram with equal sides; its diagonals cross at right angles and halve its angles."""
-        self.parallelogram(ring)
-        a, b, c, d = ring
-        if not any(self.figure.is_between(a, p, c) and self.figure.is_between(b, p, d) for p in self.figure.points):
-            crossing = self._crossing(a, c, b, d)
-            self.figure.on_line(crossing, a, c), self.figure.on_line(crossing, b, d)
-
-        def equations() -> None:
-            length, angle = self.figure.length, self.figure.angle
-            self.tell(length(a, b), length(b, c), "sides of a rhombus")
-            for p in self.figure.points:
-                if self.figure.is_between(a, p, c) and self.figure.is_between(b, p, d):
-                    self.tell(angle(a, p, b), RIGHT, "diagonals of a rhombus are perpendicular")
-            for v, before, after, across in ((a, d, b, c), (b, a, c, d)):
-                self.tell(angle(before, v, across), angle(across, v, after), "diagonal of a rhombus bisects its angle")
-            self.area(ring, length(a, c) * length(b, d) / 2, "area of a rhombus")
-
-        self._later.append(equations)
-
-    def square(self, ring: Ring) -> None:
-        """A rectangle that is a rhombus."""
-        self.rectangle(ring)
-        a, b, c, d = ring
-
-        def equations() -> None:
-            self.tell(self.figure.length(a, b), self.figure.length(b, c), "sides of a square")
-            for v, before, across, after in ((a, d, c, b), (b, a, d, c), (c, b, a, d), (d, c, b, a)):
-                self.tell(self.figure.angle(before, v, across), sympy.Integer(45), "diagonal of a square")
-                self.tell(self.figure.angle(across, v, after), sympy.Integer(45), "diagonal of a square")
-
-        self._later.append(equations)
-
-    def kite(self, ring: Ring) -> None:
-        """Kite ABCD has AB = AD and CB = CD; its diagonals are perpendicular."""
-        a, b, c, d = ring
-
-        def equations() -> None:
-            length = self.figure.length
-            self.tell(length(a, b), length(a, d), "sides of a kite")
-            self.tell(length(c, b), length(c, d), "sides of a kite")
-            self.tell(self.figure.angle(a, b, c), self.figure.angle(a, d, c), "angles of a kite")
-            for p in self.figure.points:
-                if self.figure.is_between(a, p, c) and self.figure.is_between(b, p, d):
-                    self.tell(self.figure.angle(a, p, b), RIGHT, "diagonals of a kite are perpendicular")
-            if self.figure.drawn(a, c) and self.figure.drawn(b, d):
-                self.area(ring, length(a, c) * length(b, d) / 2, "area of a kite")
-
-        self._later.append(equations)
-
-    def trapezoid(self, ring: Ring) -> None:
-        """Its bases are the sides that a `Parallel` names, or that are drawn so."""
-        a, b, c, d = ring
-        if any({x, y} in ({a, d}, {b, c}) for x, y, *_ in self.figure.parallels) or self._flatter(a, d, b, c):
-            self.measures.bases[ring] = ((a, d), (b, c))
-        else:
-            self.measures.bases[ring] = ((a, b), (d, c))
-
-    def _flatter(self, a: str, d: str, b: str, c: str) -> bool:
-        """Whether ad and bc look more parallel than ab and dc where positions are known; then they are."""
-        places = self.figure.positions
-        if not all(name in places for name in (a, b, c, d)):
-            return False
-
-        def skew(p: str, q: str, r: str, s: str) -> float:
-            (px, py), (qx, qy), (rx, ry), (sx, sy) = (places[name] for name in (p, q, r, s))
-            return abs((qx - px) * (sy - ry) - (qy - py) * (sx - rx))
-
-        flat = skew(a, d, b, c) < skew(a, b, d, c)
-        self.parallel(*((a, d, b, c) if flat else (a, b, d, c)))
-        return flat
-
-    def area(self, ring: Ring, value: Expr, theorem: str) -> None:
-        """Tells a polygon's area, if anyone asks for it."""
-        key = tuple(sorted(ring))
-        if key in self.figure.areas:
-            self.tell(self.figure.areas[key], value, theorem)
-
-    # Relations
-
-    def _crossing(self, a: str, b: str, c: str, d: str) -> str:
-        """The known point of two lines, or a new one."""
-        common = set(self.figure.on_segment(a, b)) & set(self.figure.on_segment(c, d))
-        return min(common) if common else self.figure.fresh()
 
     def on_line(self, point: Node, line: Node) -> None:
         """`PointLiesOnLine(P, Line(A, B))`"""
@@ -349,9 +220,7 @@ class Facts:
         """Medians, altitudes and bisectors of a triangle; the median of a trapezoid joins the midpoints of its legs."""
         ring, (p, q) = self.measures.polygon(shape), self.measures.line(line)
         if len(ring) == 4:
-            first, second = self.measures.bases.get(ring, ((ring[0], ring[1]), (ring[3], ring[2])))
-            total = self.figure.length
-            self._later.append(lambda: self.tell(2 * total(p, q), total(*first) + total(*second), "trapezoid midsegment"))
+            self._later.append(lambda: self._trapezoid_median(p, q, ring))
             return
         if p not in ring:
             p, q = q, p
@@ -364,6 +233,18 @@ class Facts:
         else:
             self.figure.on_line(q, a, b)
             self.bisects(line, Call("Angle", (Name(a), Name(p), Name(b))))
+
+    def _trapezoid_median(self, p: str, q: str, ring: Ring) -> None:
+        """It joins the midpoints of two sides, and is half as long as the other two together."""
+        length = self.figure.length
+        a, b, c, d = ring
+        if not any(self.figure.is_between(x, end, y) for x, y in ((a, b), (c, d)) for end in (p, q)):
+            (a, d), (b, c) = self.measures.bases.get(ring, ((a, b), (d, c)))
+        self.tell(2 * length(p, q), length(a, d) + length(b, c), "midsegment of a trapezoid")
+        for x, y in ((a, b), (c, d)):
+            for end in (p, q):
+                if self.figure.is_between(x, end, y):
+                    self.tell(length(x, end), length(end, y), "midsegment of a trapezoid")
 
     def midsegment(self, line: Node, shape: Node) -> None:
         """`IsMidsegmentOf(Line(M, N), Triangle(A, B, C))`: M on AB and N on AC, parallel to BC."""
@@ -378,9 +259,10 @@ class Facts:
         for p, q, middle in list(self.figure.between):
             for top, foot in ((p, middle), (q, middle), (p, q), (q, p)):
                 if g != top and top in ring and g != foot and {g} <= set(self.figure.on_segment(top, foot)):
-                    self._later.append(
-                        lambda t=top, f=foot: self.tell(self.figure.length(t, g), 2 * self.figure.length(g, f), "centroid")
-                    )
+                    self._later.append(partial(self._third, top, g, foot))
+
+    def _third(self, top: str, g: str, foot: str) -> None:
+        self.tell(self.figure.length(top, g), 2 * self.figure.length(g, foot), "centroid")
 
     def incenter(self, point: Node, shape: Node) -> None:
         """The bisectors' point."""
@@ -405,7 +287,8 @@ class Facts:
         if len(ring) > 3:
             self.figure.cyclic.append(ring)
         if isinstance(inner, Call) and inner.name in ("Square", "Rectangle"):
-            self.figure.on_line(centre, ring[0], ring[2]), self.figure.on_line(centre, ring[1], ring[3])
+            self.figure.on_line(centre, ring[0], ring[2])
+            self.figure.on_line(centre, ring[1], ring[3])
 
     def circumscribed(self, outer: Node, inner: Node) -> None:
         """`CircumscribedTo(Triangle(A, B, C), Circle(O))`: the circle touches all sides."""
@@ -416,7 +299,9 @@ class Facts:
 
         def equations() -> None:
             total = sympy.Add(*(self.figure.length(a, b) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)))
-            self.tell(self.measures.area(ring), total * self.figure.radius(centre) / 2, "area from the inscribed circle")
+            self.tell(
+                self.measures.area(ring), total * self.figure.radius(centre) / 2, "area from the inscribed circle"
+            )
 
         self.measures.area(ring)
         self._later.append(equations)
@@ -432,13 +317,16 @@ class Facts:
         outside = ends[0] if touching == ends[1] else ends[1]
         self.figure.side(touching, centre)
         self._later.append(
-            lambda: self.tell(self.figure.angle(outside, touching, centre), RIGHT, "a tangent is perpendicular to the radius")
+            lambda: self.tell(
+                self.figure.angle(outside, touching, centre), RIGHT, "a tangent is perpendicular to the radius"
+            )
         )
 
     def diameter(self, line: Node, circle: Node) -> None:
         """`IsDiameterOf(Line(A, B), Circle(O))`"""
         (a, b), centre = self.measures.line(line), self.measures.centre(circle)
-        self.figure.on_circle(a, centre), self.figure.on_circle(b, centre)
+        self.figure.on_circle(a, centre)
+        self.figure.on_circle(b, centre)
         self.figure.on_line(centre, a, b)
 
     def chord(self, line: Node, circle: Node) -> None:
@@ -471,44 +359,9 @@ class Facts:
                 a, b = (p for p in ring if p != corner)
                 self._later.append(lambda: self.tell(self.figure.angle(a, corner, b), RIGHT, "right triangle"))
         elif name == "Isosceles":
-            self._isosceles(ring)
+            self.isosceles(ring)
         else:
-            self._regular(ring)
-
-    def _isosceles(self, ring: Ring) -> None:
-        def equations() -> None:
-            length = self.figure.length
-            if len(ring) == 4:
-                first, second = self.measures.bases.get(ring, ((ring[0], ring[1]), (ring[3], ring[2])))
-                self.tell(length(first[0], second[0]), length(first[1], second[1]), "legs of an isosceles trapezoid")
-                angle = self.figure.angle
-                self.tell(
-                    angle(second[0], first[0], first[1]),
-                    angle(second[1], first[1], first[0]),
-                    "base angles of an isosceles trapezoid",
-                )
-                return
-            a, b, c = ring
-            if not any(self.system.equal(length(*p), length(*q)) is not None for p, q in (((a, b), (b, c)), ((a, c), (b, c)))):
-                self.tell(length(a, b), length(a, c), "isosceles triangle")
-
-        self._later.append(equations)
-
-    def _regular(self, ring: Ring) -> None:
-        count = len(ring)
-        theorem = "equilateral triangle" if count == 3 else "regular polygon"
-
-        def equations() -> None:
-            first = self.figure.length(ring[0], ring[1])
-            for index in range(count):
-                before, corner, after = ring[index - 1], ring[index], ring[(index + 1) % count]
-                self.tell(self.figure.length(corner, after), first, theorem)
-                inner = sympy.Rational((count - 2) * 180, count)
-                self.tell(self.figure.angle(before, corner, after), inner, theorem)
-            if count > 4:
-                self.area(ring, count * first**2 / (4 * sympy.tan(sympy.pi / count)), "area of a regular polygon")
-
-        self._later.append(equations)
+            self.regular(ring)
 
 
 def _bare(node: Node) -> Node:

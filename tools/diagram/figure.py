@@ -85,7 +85,9 @@ class Figure:
     def on_line(self, p: str, a: str, b: str) -> None:
         """`p` lies between `a` and `b`."""
         if len({p, a, b}) == 3:
-            self.side(a, b), self.side(a, p), self.side(p, b)
+            self.side(a, b)
+            self.side(a, p)
+            self.side(p, b)
             self.between.add((min(a, b), p, max(a, b)))
 
     def on_circle(self, p: str, centre: str) -> None:
@@ -213,7 +215,8 @@ class Figure:
         seen: set[tuple[str, str, str]] = set()
         rays = self.rays(v)
         for a, d, b in self._inside_candidates(v):
-            key = (*sorted((self.ray(v, a), self.ray(v, b))), self.ray(v, d))
+            first, last = sorted((self.ray(v, a), self.ray(v, b)))
+            key = (first, last, self.ray(v, d))
             if len(set(key)) == 3 and set(key) <= set(rays) and key not in seen:
                 seen.add(key)
                 yield key[0], key[2], key[1]

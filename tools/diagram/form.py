@@ -167,7 +167,9 @@ class _Reader:
 
     def error(self, what: str) -> ToolInputError:
         """The error to raise at the current token."""
-        return ToolInputError(f"cannot read {self.text[:80]!r}: {what} at {''.join(self.tokens[self.position :])[:20]!r}")
+        return ToolInputError(
+            f"cannot read {self.text[:80]!r}: {what} at {''.join(self.tokens[self.position :])[:20]!r}"
+        )
 
     def sum(self, depth: int) -> Node:
         """sum = product {("+" | "-") product}"""

@@ -99,6 +99,8 @@ class Measures:
     def arc(self, node: Call) -> Expr:
         """The measure of `Arc(A, B)` (the smaller one) or `Arc(A, C, B)` (through C), in degrees."""
         points = names(node.args)
+        if len(points) == 3 and points[0] in self.figure.circles:  # FormalGeo's custom: the centre first
+            points = points[1:]
         if len(points) == 2:
             return self.figure.arc(points[0], points[1])
         if len(points) != 3:
@@ -171,7 +173,8 @@ class Measures:
         if len(points) != 3:
             raise ToolInputError(f"{write(node)[:60]} needs the centre and two points")
         centre, a, b = points
-        self.figure.on_circle(a, centre), self.figure.on_circle(b, centre)
+        self.figure.on_circle(a, centre)
+        self.figure.on_circle(b, centre)
         return self.figure.radius(centre), self.figure.arc(a, b)
 
     def _height(self, of: Node) -> Expr:

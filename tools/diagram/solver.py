@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import sympy
 from sympy import Expr
 
 from tools.diagram.algebra import decimal, shown
@@ -22,8 +21,6 @@ MAX_CASES = 8
 """Combinations of possible values that are followed."""
 MAX_ROUNDS = 12
 """Rounds of theorems in one case."""
-MAX_STEPS = 12
-"""Steps that are told; the first ones are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +113,8 @@ def _search(facts: Facts, system: System, wanted: Expr) -> list[tuple[Expr, tupl
         try:
             found = _follow(facts, current, wanted)
         except ContradictionError:
+            if current is system and not waiting:
+                raise
             continue
         if found is not None:
             value, sources = found
@@ -162,8 +161,3 @@ def _steps(facts: Sequence[Fact], sources: frozenset[int]) -> tuple[Fact, ...]:
     steps = [replace(facts[index], sources=frozenset()) for index in sorted(needed)]
     told = [step for step in steps if step.theorem != "given"]
     return tuple(dict.fromkeys(told))
-
-
-def as_float(value: Expr) -> float:
-    """A value as a float."""
-    return float(sympy.N(value, 15))

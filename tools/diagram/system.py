@@ -7,7 +7,8 @@ the same problem always ends the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import mpmath
@@ -24,6 +25,7 @@ DIGITS = 30
 """Significant digits of what is not kept exact."""
 _TINY = 1e-12
 _NOISE = 1e-18
+_DEGREES = re.compile(r"\b(sin|cos|tan)\(pi\*([^()/*]+)/180\)")
 _SAMPLES = 240
 
 
@@ -87,7 +89,7 @@ class System:
     """See the module.
 
     Attributes:
-        limits: for symbols that stand for a measure, the largest value (None: any positive one). Others may be negative.
+        limits: by symbol that stands for a measure, its largest value (None: any). Other symbols may be negative.
     """
 
     limits: dict[Symbol, int | None] = field(default_factory=dict)
@@ -262,16 +264,15 @@ class System:
 
     def _admissible(self, symbol: Symbol, roots: list[Expr]) -> list[Expr]:
         """The roots with which all measures that depend on `symbol` alone are positive and within their limits."""
-        checks: list[tuple[Callable[[float], float], int | None]] = []
+        checks: list[tuple[float, float, int | None]] = []  # factor, constant, limit
         if symbol in self.limits:
-            checks.append((float, self.limits[symbol]))
+            checks.append((1.0, 0.0, self.limits[symbol]))
         for other, row in self.rows.items():
             if other in self.limits and row.terms.keys() == {symbol}:
-                factor, constant = float(row.terms[symbol]), float(row.constant)
-                checks.append((lambda x, a=factor, b=constant: a * x + b, self.limits[other]))
+                checks.append((float(row.terms[symbol]), float(row.constant), self.limits[other]))
         kept = []
         for root in roots:
-            values = [(check(float(root)), limit) for check, limit in checks]
+            values = [(factor * float(root) + constant, limit) for factor, constant, limit in checks]
             if all(value > 1e-9 and (limit is None or value <= limit + 1e-9) for value, limit in values):
                 kept.append(root)
         return kept
@@ -365,7 +366,11 @@ def _roots(zero: Expr, symbol: Symbol, limit: int | None) -> list[Expr]:
         if polynomial.degree() <= 2 and not zero.has(sympy.Float):
             found = [_tidy(root) for root in sympy.roots(polynomial)]
         else:
-            found = [_tidy(sympy.re(root)) for root in polynomial.nroots(n=DIGITS, maxsteps=200) if abs(sympy.im(root)) < 1e-12]
+            found = [
+                _tidy(sympy.re(root))
+                for root in polynomial.nroots(n=DIGITS, maxsteps=200)
+                if abs(sympy.im(root)) < 1e-12
+            ]
         return sorted((root for root in dict.fromkeys(found) if root.is_real), key=float)
     function = sympy.lambdify(symbol, zero, "mpmath")
     found, top = [], float(limit or 360)
@@ -381,4 +386,6 @@ def _roots(zero: Expr, symbol: Symbol, limit: int | None) -> list[Expr]:
 
 
 def _text(expr: Expr) -> str:
-    return str(expr) if expr.free_symbols else shown(expr)
+    """An expression as it is told: degrees are understood in sines and cosines."""
+    text = str(expr) if expr.free_symbols else shown(expr)
+    return _DEGREES.sub(r"\1(\2)", text.replace("**", "^"))

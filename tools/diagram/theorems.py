@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
+from collections.abc import Sequence
+from itertools import combinations, islice, pairwise, permutations
 
 import sympy
 
@@ -32,7 +33,7 @@ def static_theorems(facts: Facts) -> None:
             parts = angle(a, v, d) + angle(d, v, b)
             system.add(parts, whole, "angles on a line" if whole == STRAIGHT else "parts of an angle")
     circle_theorems(figure, system)
-    triangles = list(figure.triangles())[:MAX_TRIANGLES]
+    triangles: list[Ring] = [*islice(figure.triangles(), MAX_TRIANGLES)]
     for ring in triangles:
         _triangle(figure, system, ring)
     for ring in figure.polygons:
@@ -50,7 +51,7 @@ def static_theorems(facts: Facts) -> None:
 def known_theorems(facts: Facts) -> bool:
     """What follows from values and equalities known by now; whether anything was new."""
     figure, system = facts.figure, facts.system
-    triangles = list(figure.triangles())[:MAX_TRIANGLES]
+    triangles: list[Ring] = [*islice(figure.triangles(), MAX_TRIANGLES)]
     before = len(system.facts)
     for a, b, c in triangles:
         for v, p, q in ((a, b, c), (b, c, a), (c, a, b)):
@@ -84,11 +85,10 @@ def similar(
         return
     for (a, b), (c, d) in combinations(sides, 2):
         system.add(a * d, b * c, name, why)
-    for ring_one, ring_other in ((first, second),):
-        areas = [figure.areas.get(tuple(sorted(ring))) for ring in (ring_one, ring_other)]
-        if areas[0] is not None and areas[1] is not None:
-            a, b = sides[0]
-            system.add(areas[0] * b**2, areas[1] * a**2, "areas of similar triangles", why)
+    area, other_area = (figure.areas.get(tuple(sorted(ring))) for ring in (first, second))
+    if area is not None and other_area is not None:
+        a, b = sides[0]
+        system.add(area * b**2, other_area * a**2, "areas of similar triangles", why)
 
 
 def _triangle(figure: Figure, system: System, ring: Ring) -> None:
@@ -136,7 +136,10 @@ def _polygon(figure: Figure, system: System, ring: Ring) -> None:
                 _triangle(figure, system, half)
     for i in range(4):  # a right angle between parallel sides makes the side between them the height
         a, b, c, d = (ring[(i + k) % 4] for k in range(4))
-        if any({p, q} == {a, b} and {r, s} == {c, d} or {p, q} == {c, d} and {r, s} == {a, b} for p, q, r, s in figure.parallels):
+        if any(
+            ({p, q} == {a, b} and {r, s} == {c, d}) or ({p, q} == {c, d} and {r, s} == {a, b})
+            for p, q, r, s in figure.parallels
+        ):
             base, top = figure.length(a, b), figure.length(c, d)
             side, corner = figure.length(b, c), figure.angle(a, b, c)
             height = side * sympy.sin(degrees(corner))
@@ -217,13 +220,13 @@ def _similar_polygons(figure: Figure, system: System, first: Ring, second: Ring,
         corner = [(ring[i - 1], ring[i], ring[(i + 1) % count]) for ring in (first, second)]
         system.add(figure.angle(*corner[0]), figure.angle(*corner[1]), name)
         sides.append(tuple(figure.length(ring[i], ring[(i + 1) % count]) for ring in (first, second)))
-    for (a, b), (c, d) in zip(sides, sides[1:], strict=False):
+    for (a, b), (c, d) in pairwise(sides):
         system.add(a * d, b * c, name)
     if congruent:
-        system.add(*sides[0], name)
+        system.add(sides[0][0], sides[0][1], name)
 
 
-def _proportional(figure: Figure, system: System, triangles: list[Ring]) -> None:
+def _proportional(figure: Figure, system: System, triangles: Sequence[Ring]) -> None:
     """A line that divides two sides of a triangle in the same ratio cuts off a similar triangle."""
     length = figure.length
     for ring in triangles:
@@ -236,7 +239,7 @@ def _proportional(figure: Figure, system: System, triangles: list[Ring]) -> None
                             similar(figure, system, (v, m, n), (v, p, q), "sides divided in the same ratio", why)
 
 
-def _equal_angles(figure: Figure, system: System, triangles: list[Ring]) -> None:
+def _equal_angles(figure: Figure, system: System, triangles: Sequence[Ring]) -> None:
     """Two pairs of equal angles make triangles similar."""
     keyed: dict[tuple[object, ...], list[tuple[Ring, frozenset[int]]]] = {}
     for ring in triangles:
@@ -254,12 +257,13 @@ def _equal_angles(figure: Figure, system: System, triangles: list[Ring]) -> None
             similar(figure, system, one, other, "similar triangles (equal angles)", why | more)
 
 
-def _equal_sides(figure: Figure, system: System, triangles: list[Ring]) -> None:
+def _equal_sides(figure: Figure, system: System, triangles: Sequence[Ring]) -> None:
     """Congruence by three sides or two sides and the angle between them."""
     for first, second in combinations(triangles[:24], 2):
         for other in permutations(second):
             pairs = [
-                (figure.length(first[i], first[j]), figure.length(other[i], other[j])) for i, j in ((0, 1), (1, 2), (2, 0))
+                (figure.length(first[i], first[j]), figure.length(other[i], other[j]))
+                for i, j in ((0, 1), (1, 2), (2, 0))
             ]
             equal = [system.equal(*pair) for pair in pairs]
             known = [why for why in equal if why is not None]
@@ -269,9 +273,7 @@ def _equal_sides(figure: Figure, system: System, triangles: list[Ring]) -> None:
             if len(known) == 2:
                 missing = equal.index(None)
                 v = (missing + 2) % 3
-                corners = [
-                    figure.angle(ring[(v + 1) % 3], ring[v], ring[(v + 2) % 3]) for ring in (first, other)
-                ]
+                corners = [figure.angle(ring[(v + 1) % 3], ring[v], ring[(v + 2) % 3]) for ring in (first, other)]
                 why = system.equal(corners[0], corners[1])
                 if why is not None:
                     similar(figure, system, first, other, "", frozenset().union(why, *known))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from tools.diagram.form import Call, Name, Node, Number, Operation, names
 from tools.errors import ToolInputError
@@ -59,7 +60,7 @@ _KINDS = {"RightTriangle": "Right", "IsoscelesTriangle": "Isosceles", "Equilater
 _OPERATIONS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Pow": "^"}
 _LETTERS = re.compile(r"[A-Z]'*")
 _LOGIC_MEASURES = {value: key for key, value in _MEASURES.items()}
-_LOGIC_RELATIONS = {
+_LOGIC_RELATIONS: dict[tuple[str, tuple[str, ...]], str] = {
     (form, shapes): name for name, (form, shapes) in reversed(_RELATIONS.items()) if not name.startswith("Mirror")
 }
 
@@ -73,6 +74,9 @@ def to_logic(node: Node) -> list[Node]:
     if not isinstance(node, Call):
         return [node]
     name, args = node.name, node.args
+    if name.startswith("Mirror") and len(args) == 2:  # the second triangle is told the other way round
+        a, b, c = _corners(args[1])
+        return to_logic(Call(name.removeprefix("Mirror"), (args[0], Name(a + c + b))))
     if name in _RELATIONS:
         form, shapes = _RELATIONS[name]
         if len(args) != len(shapes):
@@ -88,6 +92,11 @@ def to_logic(node: Node) -> list[Node]:
         return found
     if name == "IsoscelesTrapezoid":
         return [Call("Isosceles", (shape("Trapezoid", _points(args)),))]
+    if name == "Trapezoid" and len(args) == 1 and len(corners := _points(args)) == 4:  # CDL's legs are AB and CD
+        a, b, c, d = corners
+        return [shape("Trapezoid", corners), Call("Parallel", (shape("Line", (a, d)), shape("Line", (b, c))))]
+    if name == "IsCentreOfCircle" and args:
+        return [shape("Circle", _points(args[-1:]))]
     if name == "Shape":
         return _outline([_points([arg]) for arg in args])
     if name == "Collinear":
@@ -195,6 +204,14 @@ def _points(args: Sequence[Node]) -> list[str]:
     return found
 
 
+def _corners(node: Node) -> list[str]:
+    """The corners of a triangle."""
+    found = _points([node])
+    if len(found) != 3:
+        raise ToolInputError(f"a triangle has three corners, not {len(found)}")
+    return found
+
+
 def _joined(node: Node) -> Node:
     return _joined_call(node).args[0] if isinstance(node, Call) and node.args else node
 
@@ -210,7 +227,7 @@ def _outline(sides: list[list[str]]) -> list[Node]:
     lines: list[Node] = [shape("Line", side) for side in sides if len(side) == 2]
     if len(lines) < len(sides):
         return lines  # arcs are told by `Cocircular`
-    chained = all(one[1] == other[0] for one, other in zip(sides, sides[1:], strict=False))
+    chained = all(one[1] == other[0] for one, other in pairwise(sides))
     if len(sides) >= 3 and chained and sides[-1][1] == sides[0][0]:
         return [shape("Triangle" if len(sides) == 3 else "Polygon", [side[0] for side in sides])]
     return lines

@@ -26,7 +26,7 @@ _functions: dict[str, Callable[..., Result]] = {}
 
 
 def geometry_function(function: F) -> F:
-    """Registers a function under its name. Its parameters' annotations (`Point2D`, `Points`, `Expr`, `str`) are read."""
+    """Registers a function under its name. Its parameters are annotated `Point2D`, `Points`, `Expr` or `str`."""
     _functions[function.__name__] = function
     return function
 
@@ -64,7 +64,9 @@ def call(name: str, arguments: Mapping[str, Any] | Sequence[Any]) -> Result:
     spelled = {key.lower(): key for key in parameters}
     given = {key if key in parameters else spelled.get(key.lower(), key): value for key, value in given.items()}
     unknown = [key for key in given if key not in parameters]
-    missing = [key for key, parameter in parameters.items() if parameter.default is parameter.empty and key not in given]
+    missing = [
+        key for key, parameter in parameters.items() if parameter.default is parameter.empty and key not in given
+    ]
     if unknown or missing:
         what = f"no argument {unknown[0][:40]!r}" if unknown else f"{missing[0]} is missing"
         raise ToolInputError(f"{what}: {signature(function.__name__)}")

@@ -37,7 +37,7 @@ def slope(p1: Point2D, p2: Point2D) -> Result:
 @geometry_function
 def line_equation(p1: Point2D, p2: Point2D) -> Result:
     """The line through two points, as an equation in x and y."""
-    x, y = sympy.symbols("x y")
+    x = sympy.Symbol("x")
     through = line(p1, p2)
     if through.slope.is_infinite:
         return {"equation": f"x = {p1.x}"}

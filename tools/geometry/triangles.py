@@ -88,12 +88,13 @@ def pythagorean(a: Expr | None = None, b: Expr | None = None, c: Expr | None = N
 @geometry_function
 def law_of_cosines(a: Expr, b: Expr, C: Expr | None = None, c: Expr | None = None) -> Result:
     """The side c opposite the angle C, or that angle."""
-    positive(a, "a"), positive(b, "b")
-    if (C is None) == (c is None):
-        raise ToolInputError("give either the angle C or the side c")
-    if C is not None:
+    positive(a, "a")
+    positive(b, "b")
+    if C is not None and c is None:
         between(C, 0, 180, "C")
         return {"c": sympy.sqrt(a**2 + b**2 - 2 * a * b * sympy.cos(degrees(C)))}
+    if c is None or C is not None:
+        raise ToolInputError("give either the angle C or the side c")
     _check_sides(a, b, c)
     return {"C": sympy.acos((a**2 + b**2 - c**2) / (2 * a * b)) * 180 / sympy.pi}
 
@@ -101,7 +102,8 @@ def law_of_cosines(a: Expr, b: Expr, C: Expr | None = None, c: Expr | None = Non
 @geometry_function
 def law_of_sines(a: Expr, A: Expr, B: Expr | None = None, b: Expr | None = None) -> Result:
     """The side b opposite the angle B, or that angle; a is opposite A. Two angles may fit."""
-    positive(a, "a"), between(A, 0, 180, "A")
+    positive(a, "a")
+    between(A, 0, 180, "A")
     if (B is None) == (b is None):
         raise ToolInputError("give either the angle B or the side b")
     if B is not None:
@@ -162,6 +164,8 @@ def circumcircle(A: Point2D, B: Point2D, C: Point2D) -> Result:
 
 
 def _check_sides(a: Expr, b: Expr, c: Expr) -> None:
-    positive(a, "a"), positive(b, "b"), positive(c, "c")
+    positive(a, "a")
+    positive(b, "b")
+    positive(c, "c")
     if not (a + b > c and b + c > a and c + a > b):
         raise ToolInputError("each side of a triangle must be shorter than the other two together")

@@ -1,0 +1,1 @@
+"""Backends that load a model's released weights, one model per file."""
