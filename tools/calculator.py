@@ -1,4 +1,4 @@
-"""`Calculator`: exact arithmetic on an expression written by the policy. Nothing is ever evaluated as code.
+"""`Calculator`: exact arithmetic on an expression, or the solution of equations. Nothing is ever evaluated as code.
 
 The text is parsed by Python's `ast` into a tree of which only a short list of node types is understood; numbers are
 sympy rationals, and irrational results are floats of 50 digits. Every value on the way is bounded, so nothing hangs.
@@ -14,12 +14,13 @@ import statistics
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import sympy
-from pydantic import Field
+from pydantic import AliasChoices, BeforeValidator, Field
 from sympy import Number
 
+from tools.equations import is_equation, solutions_data, solutions_text, solve_equations
 from tools.errors import ToolInputError
 from tools.registry import register_tool
 from tools.tool import Arguments, Tool, ToolCall, ToolResult, run_each
@@ -45,25 +46,44 @@ _GLUED = re.compile(r"(?<![\w.])\.?\d[\d.]*(?!e[+-]?\d)[^\W\d_]", re.IGNORECASE)
 _OPERAND_FOLLOWS = re.compile(r"\s*[\w.(]")
 
 
+def _joined(value: Any) -> Any:
+    """Several equations in a list are one text."""
+    return "; ".join(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
+
+
+def _listed(value: Any) -> Any:
+    """One text names unknowns separated by commas."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
 class CalculatorArguments(Arguments):
     """Arguments of `calculator`."""
 
-    expression: str = Field(description="for example (45.2 - 12.1) / 2, mean(3, 4, 8), 12 > 7, 5% * 80")
+    expression: Annotated[str, BeforeValidator(_joined)] = Field(
+        validation_alias=AliasChoices("expression", "equation", "equations"),
+        description="for example (45.2 - 12.1) / 2, mean(3, 4, 8), 12 > 7, 5% * 80, or equations: x + y = 5; x - y = 1",
+    )
+    unknowns: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default_factory=list,
+        validation_alias=AliasChoices("unknowns", "unknown", "variables", "variable"),
+        max_length=10,
+        description="what to solve equations for; by default all their names",
+    )
 
 
 @register_tool
 class Calculator(Tool):
-    """Numbers, + - * / // % **, comparisons and common functions."""
+    """Numbers, + - * / // % **, comparisons, common functions, and equations with unknowns."""
 
     name = "calculator"
     description = (
-        "Computes an arithmetic expression or a comparison exactly. "
+        "Computes an arithmetic expression or a comparison exactly, or solves equations. "
         "Functions: abs, min, max, sum, mean, median, round, floor, ceil, sqrt, log, ln, exp, sin, cos, tan."
     )
     arguments = CalculatorArguments
 
     def run(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """One number, `true` or `false` per call."""
+        """One number, `true`, `false`, or the solutions of equations per call."""
         return run_each(_run_one, calls)
 
 
@@ -80,7 +100,13 @@ def calculate(expression: str) -> str:
 
 
 def _run_one(call: ToolCall) -> ToolResult:
-    text = calculate(CalculatorArguments.model_validate(dict(call.arguments)).expression)
+    arguments = CalculatorArguments.model_validate(dict(call.arguments))
+    if is_equation(arguments.expression):
+        solutions = solve_equations(arguments.expression, arguments.unknowns)
+        return ToolResult(solutions_text(solutions), data={"solutions": solutions_data(solutions)})
+    if arguments.unknowns:
+        raise ToolInputError("unknowns are for equations: the expression has no equals sign between two sides")
+    text = calculate(arguments.expression)
     return ToolResult(text=text, data={"value": text})
 
 

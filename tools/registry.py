@@ -48,6 +48,16 @@ BUILT_IN_MODULES = (
     "tools.models.sam2",
     "tools.models.swin2sr",
     "tools.calculator",
+    "tools.geometry_calculator",
+    "tools.text_cdl",
+    "tools.goal_cdl",
+    "tools.symbolic_parse",
+    "tools.symbolic_solve",
+    "tools.diagram_formalize",
+    "tools.models.diagram_formalizer",
+    "tools.models.formalgeo",
+    "tools.multimath",
+    "tools.gllava",
 )
 """Modules that register this project's tools when they are imported."""
 
