@@ -12,8 +12,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import docker
 import docker.errors
+from docker.client import DockerClient
 from docker.models.containers import Container as DockerContainer
 from docker.types import LogConfig, Ulimit
 
@@ -69,7 +69,7 @@ class Container:
         docker.errors.DockerException: the daemon refuses or is gone.
     """
 
-    def __init__(self, client: docker.DockerClient, settings: SandboxSettings) -> None:
+    def __init__(self, client: DockerClient, settings: SandboxSettings) -> None:
         self._client = client
         self._complaints = bytearray()
         self._pending = bytearray()
@@ -194,7 +194,7 @@ class Container:
         return bytes(data)
 
 
-def create(client: docker.DockerClient, settings: SandboxSettings) -> DockerContainer:
+def create(client: DockerClient, settings: SandboxSettings) -> DockerContainer:
     """Makes a container with every protection on. It runs once it is started."""
     memory = settings.memory_mb * MEBIBYTE
     return client.containers.create(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import docker
 import docker.errors
+from docker.client import DockerClient
 
 from tools.sandbox.settings import SandboxSettings
 
@@ -19,13 +19,13 @@ _NEEDED = {
 }
 
 
-def connect() -> docker.DockerClient:
+def connect() -> DockerClient:
     """A connection to the daemon that Docker's environment variables name.
 
     Raises:
         docker.errors.DockerException: there is none.
     """
-    return docker.from_env(max_pool_size=MAX_CONNECTIONS)
+    return DockerClient.from_env(max_pool_size=MAX_CONNECTIONS)
 
 
 def why_not(settings: SandboxSettings) -> str | None:

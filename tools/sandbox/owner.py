@@ -10,9 +10,9 @@ import logging
 import os
 from pathlib import Path
 
-import docker
 import docker.errors
 import psutil
+from docker.client import DockerClient
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def owner() -> str:
     return _name(os.getpid())
 
 
-def remove_orphans(client: docker.DockerClient) -> int:
+def remove_orphans(client: DockerClient) -> int:
     """Removes the containers whose owner ran here and is gone. Returns how many there were."""
     here = _name(0).rsplit("/", 2)[0]
     removed = 0

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import docker
+from docker.client import DockerClient
 
 from tools.errors import FaultError, boundary
 from tools.sandbox.container import Container, SandboxError
@@ -48,7 +48,7 @@ class Pool:
         settings: limits, and how many containers there are.
     """
 
-    def __init__(self, client: docker.DockerClient, settings: SandboxSettings) -> None:
+    def __init__(self, client: DockerClient, settings: SandboxSettings) -> None:
         self._client = client
         self._settings = settings
         self._changed = threading.Condition()

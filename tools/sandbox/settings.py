@@ -16,29 +16,29 @@ class SandboxSettings(ToolSettings):
 
     image: str = IMAGE
     """Docker image with Python and the packages."""
-    memory_mb: int = Field(256, ge=160)
+    memory_mb: int = Field(default=256, ge=160)
     """MiB of memory, the files in the work folder and about 110 MiB for Python and the packages included. No swap."""
-    pids: int = Field(64, ge=8)
+    pids: int = Field(default=64, ge=8)
     """Processes and threads."""
-    cpus: float = Field(1.0, gt=0)
+    cpus: float = Field(default=1.0, gt=0)
     """Share of the machine's processor time, in cores."""
-    work_mb: int = Field(64, ge=1)
+    work_mb: int = Field(default=64, ge=1)
     """MiB of the work folder, which is in memory."""
-    work_files: int = Field(4096, ge=64)
+    work_files: int = Field(default=4096, ge=64)
     """Files and folders in the work folder."""
-    output_bytes: int = Field(MEBIBYTE, ge=1, le=MEBIBYTE)
+    output_bytes: int = Field(default=MEBIBYTE, ge=1, le=MEBIBYTE)
     """Bytes of output that are read; what comes after them is counted and dropped."""
-    text_characters: int = Field(8_000, ge=100, le=MEBIBYTE)
+    text_characters: int = Field(default=8_000, ge=100, le=MEBIBYTE)
     """Characters of output that the policy reads: the beginning and the end."""
-    images: int = Field(4, ge=0)
+    images: int = Field(default=4, ge=0)
     """Pictures that one call gives back."""
-    image_bytes: int = Field(4 * MEBIBYTE, ge=1)
+    image_bytes: int = Field(default=4 * MEBIBYTE, ge=1)
     """Bytes of one picture's file."""
-    image_pixels: int = Field(4_000_000, ge=1)
+    image_pixels: int = Field(default=4_000_000, ge=1)
     """Pixels of one picture."""
-    warm: int = Field(2, ge=0)
+    warm: int = Field(default=2, ge=0)
     """Containers kept ready for episodes to come."""
-    max_containers: int = Field(32, ge=1)
+    max_containers: int = Field(default=32, ge=1)
     """Containers of episodes at the same time; the one that was idle for longest makes room."""
-    idle_s: float = Field(900.0, gt=0)
+    idle_s: float = Field(default=900.0, gt=0)
     """Seconds without a call after which a container ends."""

@@ -267,7 +267,7 @@ def _execute(source: str, before: Mapping[str, object]) -> int:
 
 def _listing() -> dict[str, object]:
     """The regular files of the work folder (not of its sub-folders, no hidden ones), and what changes with them."""
-    found = {}
+    found: dict[str, object] = {}
     with os.scandir(WORK) as entries:
         for entry in entries:
             facts = entry.stat(follow_symlinks=False)
