@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -71,6 +72,7 @@ class Container:
 
     def __init__(self, client: DockerClient, settings: SandboxSettings) -> None:
         self._client = client
+        self._in_use = threading.RLock()
         self._complaints = bytearray()
         self._pending = bytearray()
         self._container = create(client, settings)
@@ -98,11 +100,12 @@ class Container:
 
     def alive(self) -> bool:
         """Whether its end of the connection is still open. Meant for between two calls."""
-        if self._socket is None:
+        connection = self._socket
+        if connection is None:
             return False
-        self._socket.settimeout(0)
         try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK))
+            connection.settimeout(0)
+            return bool(connection.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return True
         except OSError:
@@ -121,23 +124,23 @@ class Container:
             SandboxError: somebody else ended the container.
             docker.errors.DockerException: the daemon is gone.
         """
-        if self._socket is None:
-            raise SandboxError("the container was removed during the call")
         self._deadline = time.monotonic() + timeout_s + GRACE_S
         since = int(time.time())
-        try:
-            self._socket.settimeout(timeout_s + GRACE_S)
-            self._socket.sendall(supervisor.pack(header, parts))
-            return supervisor.unpack(self._read)
-        except TimeoutError:
-            self.remove()
-            raise SandboxEnded(timeout=True) from None
-        except OSError as error:
-            self._raise_if_not_the_codes_doing(since)
-            raise SandboxEnded(timeout=False) from error
-        except SandboxEnded:
-            self._raise_if_not_the_codes_doing(since)
-            raise
+        with self._in_use:
+            try:
+                connection = self._connection()
+                connection.settimeout(timeout_s + GRACE_S)
+                connection.sendall(supervisor.pack(header, parts))
+                return supervisor.unpack(self._read)
+            except TimeoutError:
+                self.remove()
+                raise SandboxEnded(timeout=True) from None
+            except OSError as error:
+                self._raise_if_not_the_codes_doing(since)
+                raise SandboxEnded(timeout=False) from error
+            except SandboxEnded:
+                self._raise_if_not_the_codes_doing(since)
+                raise
 
     def disconnect(self) -> None:
         """Closes the connection, upon which the container ends and Docker removes it."""
@@ -145,8 +148,11 @@ class Container:
         if connection is not None:
             with suppress(OSError):  # the other end was first
                 connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-            self._stream.close()
+            # That wakes a thread that waits in a call. Closing before it has woken would have it wait for whatever
+            # gets the descriptor next.
+            with self._in_use:
+                connection.close()
+                self._stream.close()
 
     def remove(self) -> None:
         """Ends and removes the container at once. May be called twice."""
@@ -159,10 +165,14 @@ class Container:
                     raise
                 self._container.wait(condition="removed", timeout=_REMOVAL_S)  # its removal is in progress
 
-    def _raise_if_not_the_codes_doing(self, since: int) -> None:
-        """Asks the daemon, which raises where it is gone, whether the container was ended by a request to it."""
+    def _connection(self) -> socket.socket:
         if self._socket is None:
             raise SandboxError("the container was removed during the call")
+        return self._socket
+
+    def _raise_if_not_the_codes_doing(self, since: int) -> None:
+        """Asks the daemon, which raises where it is gone, whether the container was ended by a request to it."""
+        self._connection()
         events = self._client.events(
             since=since, until=int(time.time()) + 1, filters={"container": self.id, "event": "kill"}, decode=True
         )
@@ -184,10 +194,9 @@ class Container:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            if self._socket is None:
-                raise SandboxError("the container was removed during the call")
-            self._socket.settimeout(left)
-            chunk = self._socket.recv(min(size - len(data), 1 << 20))
+            connection = self._connection()
+            connection.settimeout(left)
+            chunk = connection.recv(min(size - len(data), 1 << 20))
             if not chunk:
                 raise SandboxEnded(timeout=False)
             data += chunk

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import docker.errors
 from docker.client import DockerClient
 
@@ -34,7 +36,7 @@ def why_not(settings: SandboxSettings) -> str | None:
         client = connect()
     except docker.errors.DockerException as error:
         return f"no Docker daemon answers ({error}): start one (dockerd), then run {BUILD}"
-    with client:
+    with closing(client):
         try:
             info = client.info()
             client.images.get(settings.image)

@@ -44,6 +44,9 @@ FILE_BYTES = 256 * 1024
 FILENAME = "<python>"
 """What tracebacks call the policy's code."""
 
+_shown: set[str] = set()
+"""Names of the pictures of figures that this call has saved."""
+
 _PR_SET_DUMPABLE = 4
 _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16
@@ -115,7 +118,9 @@ def show_figures(*args: Any, **kwargs: Any) -> None:
     pyplot = sys.modules["matplotlib.pyplot"]
     for number in pyplot.get_fignums():
         free = next(i for i in range(1, 10_000) if not os.path.lexists(f"{WORK}/figure_{i}.png"))
-        pyplot.figure(number).savefig(f"{WORK}/figure_{free}.png")
+        name = f"figure_{free}.png"
+        _shown.add(name)
+        pyplot.figure(number).savefig(f"{WORK}/{name}")
         pyplot.close(number)
 
 
@@ -251,7 +256,8 @@ def _execute(source: str, before: Mapping[str, object]) -> int:
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
-        if not any(name.lower().endswith(IMAGE_SUFFIXES) for name in _changed(before)):
+        # Figures that are still open are shown, unless the code has saved pictures by itself.
+        if all(name in _shown or not name.lower().endswith(IMAGE_SUFFIXES) for name in _changed(before)):
             interpreter.run("import matplotlib.pyplot\nmatplotlib.pyplot.show()", "<figures>")
     except SystemExit as wanted:
         if isinstance(wanted.code, int):
