@@ -15,7 +15,7 @@ QUIET := | awk '/^(Collecting|Installing|Successfully)/ {print substr($$0, 1, 10
 
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: train test lint clean
+.PHONY: train test lint sandbox clean
 
 train: $(VENV)/.installed
 	$(BIN)/rllib train file tuned_examples/chartqa_grpo.py
@@ -28,6 +28,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+sandbox:
+	docker/build.sh
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

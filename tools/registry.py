@@ -58,6 +58,7 @@ BUILT_IN_MODULES = (
     "tools.models.formalgeo",
     "tools.multimath",
     "tools.gllava",
+    "tools.python",
 )
 """Modules that register this project's tools when they are imported."""
 
