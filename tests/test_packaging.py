@@ -50,7 +50,8 @@ def test_every_dependency_is_pinned_within_its_bounds(project: dict[str, Any], p
 
 
 def test_every_import_is_of_a_declared_dependency(project: dict[str, Any]) -> None:
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["models"]]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *extras["models"], *extras["serve"]]
     declared = {canonicalize_name(Requirement(text).name) for text in [*requirements, "vllm"]}
     distributions = packages_distributions()
     undeclared = set()

@@ -130,6 +130,12 @@ class HttpClient:
         return Reply(response.status, content)
 
 
+def refusal(reply: Reply) -> ServiceError:
+    """What a reply other than the expected one means."""
+    said = f"status {reply.status}: {start_of(reply.body)}"
+    return ServiceRefused(said) if 400 <= reply.status < 500 else BadServiceReply(said)
+
+
 def start_of(body: bytes) -> str:
     """The beginning of a body, as a message shows it."""
     return body[:_SHOWN].decode(errors="replace")

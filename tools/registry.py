@@ -27,6 +27,7 @@ BUILT_IN_MODULES = (
     "tools.chart_describe",
     "tools.zoom",
     "tools.calculator",
+    "tools.vlm_expert",
 )
 """Modules that register this project's tools when they are imported."""
 

@@ -18,7 +18,7 @@ from tools.errors import Fault, FaultError, ImageError, boundary
 from tools.tool import Tool, ToolCall, ToolResult, ToolSettings
 
 if TYPE_CHECKING:
-    from tools.http_client import HttpClient, Reply, ServiceError
+    from tools.http_client import HttpClient, Reply
     from tools.service.wire import Offer
 
 SERVICE_VARIABLE = "VISTA_TOOL_SERVICE"
@@ -164,7 +164,7 @@ class RemoteTool(Tool):
 
     async def _ask(self, calls: Sequence[ToolCall]) -> bytes:
         """The body of the service's reply, once it has all images."""
-        from tools.http_client import BadServiceReply
+        from tools.http_client import BadServiceReply, refusal
         from tools.service.wire import PROTOCOL, encode_request
 
         body = encode_request(type(self), calls, self.settings.service_backend)
@@ -179,7 +179,7 @@ class RemoteTool(Tool):
                 path = f"/v{PROTOCOL}/images/{hash}"
                 upload = await self._client.request("PUT", path, images[hash].data, "application/octet-stream")
                 if upload.status != 204:
-                    raise _refused(upload)
+                    raise refusal(upload)
         raise BadServiceReply("the service asks for the same images again and again")
 
     def _results(self, calls: Sequence[ToolCall], reply: bytes | Fault) -> list[ToolResult]:
@@ -209,9 +209,10 @@ class RemoteTool(Tool):
 
 def _missing(reply: Reply) -> list[str]:
     """Hashes of the images that a refused request lacks. Raises what else the reply means."""
+    from tools.http_client import refusal
     from tools.service.wire import ProblemReply
 
-    refused = _refused(reply)
+    refused = refusal(reply)
     if reply.status != 409:
         raise refused
     try:
@@ -221,13 +222,6 @@ def _missing(reply: Reply) -> list[str]:
     if problem.kind != "missing_images" or not problem.missing:
         raise refused
     return problem.missing
-
-
-def _refused(reply: Reply) -> ServiceError:
-    from tools.http_client import BadServiceReply, ServiceRefused, start_of
-
-    said = f"status {reply.status}: {start_of(reply.body)}"
-    return ServiceRefused(said) if 400 <= reply.status < 500 else BadServiceReply(said)
 
 
 _asking = threading.Lock()
@@ -245,14 +239,14 @@ def _offers_of(address: str, token: str) -> list[Offer] | str:
 
 
 def _ask_offers(address: str, token: str) -> list[Offer] | str:
-    from tools.http_client import HttpClient, ServiceError, run_in_background
+    from tools.http_client import HttpClient, ServiceError, refusal, run_in_background
     from tools.service.wire import PROTOCOL, OfferReply
 
     client = HttpClient(address, token, timeout_s=_ASK_S, connect_timeout_s=_ASK_S, attempts=1)
     try:
         reply = run_in_background(client.limited(client.request("GET", f"/v{PROTOCOL}/tools")))
         if reply.status != 200:
-            return f"{address}: {_refused(reply)}"
+            return f"{address}: {refusal(reply)}"
         return OfferReply.model_validate_json(reply.body, strict=True).offers
     except ServiceError as error:
         return str(error)

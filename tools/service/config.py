@@ -99,6 +99,8 @@ class ServiceConfig(_Settings):
     """Modules to import first, for the tools that they register."""
     tools: tuple[ToolPlan, ...] = ()
     """What is served; a tool's first backend is its default. Nothing: each tool with `remote` that can run here."""
+    ray_address: str | None = None
+    """Cluster of the deployments, as `ray.init` takes it; None: `RAY_ADDRESS`, or else a Ray started here."""
     max_request_bytes: int = Field(4 * 2**20, ge=1)
     """Of a request's body, images not counted."""
     max_image_bytes: int = Field(32 * 2**20, ge=1)

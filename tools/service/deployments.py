@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +17,7 @@ from ray.serve.handle import DeploymentHandle
 
 from tools.errors import Fault, FaultError, VistaError, boundary
 from tools.registry import Selection, backends_of
-from tools.service.config import ServedTool
+from tools.service.config import ServedTool, ServiceConfig
 from tools.service.runner import QueueFull, Served, ToolRunner
 from tools.tool import ToolCall, ToolResult
 
@@ -107,7 +109,7 @@ class ReplicaExecutor:
 
 
 @contextmanager
-def deployments(tools: Sequence[ServedTool], modules: Sequence[str]) -> Iterator[dict[Key, ReplicaExecutor]]:
+def deployments(tools: Sequence[ServedTool], config: ServiceConfig) -> Iterator[dict[Key, ReplicaExecutor]]:
     """Deploys tools, and takes them down at the end. Ray and Serve are started where they do not run, and then ended.
 
     Raises:
@@ -120,10 +122,10 @@ def deployments(tools: Sequence[ServedTool], modules: Sequence[str]) -> Iterator
     try:
         with boundary("tool service"):
             if started:
-                ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
-            serve.start(http_options={"location": "NoServer"})
+                _start_ray(config.ray_address)
+            serve.start(http_options={"location": "NoServer"}, logging_config={"log_level": "WARNING"})
             handles = serve.run_many(
-                [serve.RunTarget(_application(tool, modules), _name(tool), route_prefix=None) for tool in tools]
+                [serve.RunTarget(_application(tool, config.modules), _name(tool), route_prefix=None) for tool in tools]
             )
     except FaultError as error:
         _take_down(tools, started)
@@ -134,6 +136,14 @@ def deployments(tools: Sequence[ServedTool], modules: Sequence[str]) -> Iterator
         }
     finally:
         _take_down(tools, started)
+
+
+def _start_ray(address: str | None) -> None:
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address or os.environ.get("RAY_ADDRESS"):
+        ray.init(address, **options)
+    else:
+        ray.init(include_dashboard=False, **options)
 
 
 def _take_down(tools: Sequence[ServedTool], started: bool) -> None:

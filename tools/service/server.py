@@ -22,6 +22,14 @@ _DRAIN_S = 5
 """Seconds that requests under way get when the service ends."""
 
 
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the program: uvicorn would end it by the signal again, before deployments are taken down."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 class Server:
     """A service with its tools loaded, listening on `address`, that `run` answers."""
 
@@ -39,7 +47,7 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        self._uvicorn = uvicorn.Server(settings)
+        self._uvicorn = _Uvicorn(settings)
 
     @property
     def address(self) -> str:
@@ -48,7 +56,7 @@ class Server:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def run(self) -> None:
-        """Answers until `stop`, or (in the main thread) until SIGINT or SIGTERM."""
+        """Answers until `stop`."""
         self._uvicorn.run(sockets=[self._socket])
 
     def stop(self) -> None:
@@ -98,7 +106,7 @@ def _executors(config: ServiceConfig, served: list[ServedTool], stack: ExitStack
         # Ray Serve is imported only where something runs on it.
         from tools.service.deployments import deployments
 
-        executors.update(stack.enter_context(deployments(deployed, config.modules)))
+        executors.update(stack.enter_context(deployments(deployed, config)))
     for tool in served:
         if not tool.deployed:
             plan = tool.plan
