@@ -32,3 +32,12 @@ def ray_session() -> Iterator[None]:
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def serve_session(ray_session: None) -> Iterator[None]:
+    """Ray Serve on that Ray, for the whole session."""
+    from ray import serve
+
+    yield
+    serve.shutdown()

@@ -96,7 +96,8 @@ class ServiceConfig(_Settings):
     port: int = Field(8500, ge=0, le=65535)
     """0: any that is free."""
     modules: tuple[str, ...] = ()
-    """Modules to import first, for the tools that they register."""
+    """Modules to import first, for the tools that they register. Replicas must be able to import them too: they are
+    installed there, on `PYTHONPATH`, or part of the plans' `runtime_env`."""
     tools: tuple[ToolPlan, ...] = ()
     """What is served; a tool's first backend is its default. Nothing: each tool with `remote` that can run here."""
     ray_address: str | None = None
@@ -190,8 +191,6 @@ def resolve(config: ServiceConfig) -> list[ServedTool]:
         found = ServedTool(plan=plan, selection=_selection(plan))
         if found.key in served:
             raise ServiceConfigError(f"tools: {found.tool.name}, backend {found.tool.backend}, stands there twice")
-        if issubclass(found.tool, RemoteTool):
-            raise ServiceConfigError(f"tools: {found.tool.name}: a service cannot serve another service's tool")
         if found.tool.end_episode is not Tool.end_episode:
             raise ServiceConfigError(f"tools: {found.tool.name} keeps a state for each episode: it cannot be served")
         if plan.replicas == 0 and found.runtime_env:
@@ -205,6 +204,8 @@ def resolve(config: ServiceConfig) -> list[ServedTool]:
 def _selection(plan: ToolPlan) -> Selection:
     known = {name: kind for name, kind in backends_of(plan.tool).items() if name != RemoteTool.backend}
     names = [plan.backend] if plan.backend else list(known)
+    if plan.backend == RemoteTool.backend:
+        raise ServiceConfigError(f"tools: {plan.tool}: a service cannot serve another service's tool")
     if not names:
         raise ServiceConfigError(f"tools: {plan.tool} runs in a service only, and no backend of it is here")
     if plan.settings and len(names) > 1:

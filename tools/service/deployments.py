@@ -26,6 +26,8 @@ Key = tuple[str, str]
 
 _CONSTRUCTOR_ATTEMPTS = 2
 """Of a replica, before its deployment counts as failed: weights that are not there do not come by waiting."""
+_SHOWN = 2000
+"""Characters of what Serve says about a replica that does not start: the end of its traceback."""
 _SPARE_S = 5.0
 """On top of what a replica's own time limits allow, before it counts as dead."""
 
@@ -128,8 +130,9 @@ def deployments(tools: Sequence[ServedTool], config: ServiceConfig) -> Iterator[
                 [serve.RunTarget(_application(tool, config.modules), _name(tool), route_prefix=None) for tool in tools]
             )
     except FaultError as error:
+        message = "; ".join([str(error), *_reasons(tools)])
         _take_down(tools, started)
-        raise DeploymentFailed(str(error)) from error
+        raise DeploymentFailed(message) from error
     try:
         yield {
             tool.key: ReplicaExecutor(_name(tool), tool, handle) for tool, handle in zip(tools, handles, strict=True)
@@ -188,6 +191,16 @@ def _application(tool: ServedTool, modules: Sequence[str]) -> serve.Application:
         timeout_s=plan.timeout_s,
         max_waiting=plan.max_waiting,
     )
+
+
+def _reasons(tools: Sequence[ServedTool]) -> list[str]:
+    """What Serve says about deployments that do not run."""
+    if not ray.is_initialized():
+        return []
+    applications = serve.status().applications
+    known = [applications[_name(tool)] for tool in tools if _name(tool) in applications]
+    deployed = [(name, state) for application in known for name, state in application.deployments.items()]
+    return [f"{name}: {state.message[-_SHOWN:]}" for name, state in deployed if state.status.value != "HEALTHY"]
 
 
 def _state(application: str) -> str:
