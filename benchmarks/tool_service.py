@@ -134,7 +134,9 @@ def measure(name: str, run: Callable[[], list[float]], server: psutil.Process, p
 
 def show(measured: list[Measured], console: Console) -> None:
     """Prints the figures, and how they stand to the target."""
-    table = Table("way", "requests/s", "calls/s", "p50 ms", "p99 ms", "client CPU ms/request", "server CPU ms/request")
+    table = Table(
+        "way", "requests/s", "calls/s", "p50 ms", "p99 ms", "client CPU ms", "server CPU ms", title="CPU is per request"
+    )
     for one in measured:
         count = len(one.seconds)
         p50, p99 = np.percentile(one.seconds, [50, 99]) * 1000

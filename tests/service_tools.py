@@ -91,7 +91,7 @@ def moody(mood: str, number: int = 0) -> ToolCall:
 
 @contextmanager
 def scripted(answer: Callable[[socket.socket, bytes], None]) -> Iterator[tuple[str, list[bytes]]]:
-    """A TCP server: each connection's first bytes go to `answer`, then it is closed. Yields its URL and what it read."""
+    """A TCP server: each connection's request goes to `answer`, then it is closed. Yields its URL and what it read."""
     seen: list[bytes] = []
 
     def talk(connection: socket.socket) -> None:

@@ -43,7 +43,7 @@ def test_it_opens_after_failures_in_a_row_only(breaker: CircuitBreaker) -> None:
     for _ in range(3):
         fail(breaker)
     assert breaker.is_open
-    with pytest.raises(CircuitOpen, match="another 10.0 s: 3 failures in a row"):
+    with pytest.raises(CircuitOpen, match=r"another 10\.0 s: 3 failures in a row"):
         succeed(breaker)
 
 

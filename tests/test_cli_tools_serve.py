@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from tools.registry import get_tool
 from tools.tool import ToolCall
 from vista_rllib.cli.vista import app
 
+SERVE = ("tools", "serve", "--port", "0")
+
 
 def vista(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["tools", "serve", *map(str, arguments)])
@@ -30,7 +33,7 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and its address."""
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     process = subprocess.Popen(
-        [sys.executable, "-c", "from vista_rllib.cli.vista import main; main()", "tools", "serve", "--port", "0", *arguments],
+        [sys.executable, "-c", "from vista_rllib.cli.vista import main; main()", *SERVE, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"PYTHONPATH": path},
     )  # fmt: skip
     try:
@@ -82,9 +85,7 @@ def test_mistakes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert result.exit_code == 2 and message in result.output.replace("\n", ""), result.output
 
 
-def test_a_port_that_is_taken(tmp_path: Path) -> None:
-    import socket
-
+def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = vista("--tool", "zoom", "--port", taken.getsockname()[1])
     assert result.exit_code == 2 and "in use" in result.output

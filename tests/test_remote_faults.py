@@ -1,4 +1,4 @@
-"""A tool service that is away, hangs, dies or talks nonsense: typed faults, in time, and no more requests than allowed."""
+"""A tool service that is away, hangs, dies or talks nonsense: typed faults, in time, no more requests than allowed."""
 
 from __future__ import annotations
 

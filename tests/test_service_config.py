@@ -11,8 +11,9 @@ from service_tools import Moody, ServiceHome
 
 from tools.errors import ToolUnavailableError, UnknownToolError
 from tools.registry import ToolSettingsError, register_backend, register_tool
-from tools.service.config import ServiceConfig, ServiceConfigError, resolve
+from tools.service.config import ServiceConfig, ServiceConfigError
 from tools.service.environments import environment_of
+from tools.service.served_tool import resolve
 from tools.tool import Tool, ToolCall, ToolResult, ToolSettings
 
 
@@ -69,7 +70,9 @@ def plans(*tools: dict[str, Any], **fields: Any) -> ServiceConfig:
 
 def test_yaml_and_json_are_read(tmp_path: Path) -> None:
     yaml = tmp_path / "service.yaml"
-    yaml.write_text("port: 0\ntools:\n  - tool: zoom\n  - {tool: calculator, replicas: 2, num_cpus: 0.5, max_batch: 4}\n")
+    yaml.write_text(
+        "port: 0\ntools:\n  - tool: zoom\n  - {tool: calculator, replicas: 2, num_cpus: 0.5, max_batch: 4}\n"
+    )
     json = tmp_path / "service.json"
     json.write_text('{"port": 0, "tools": [{"tool": "zoom"}]}')
     zoom, calculator = resolve(ServiceConfig.from_file(yaml))
@@ -98,10 +101,10 @@ def test_yaml_and_json_are_read(tmp_path: Path) -> None:
 def test_a_wrong_file_names_the_file_and_the_field(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "service.yaml"
     path.write_text(text)
-    with pytest.raises(ServiceConfigError, match="service.yaml: ") as raised:
+    with pytest.raises(ServiceConfigError, match=r"service\.yaml: ") as raised:
         ServiceConfig.from_file(path)
     assert message in str(raised.value)
-    with pytest.raises(ServiceConfigError, match="missing.yaml"):
+    with pytest.raises(ServiceConfigError, match=r"missing\.yaml"):
         ServiceConfig.from_file(tmp_path / "missing.yaml")
 
 
@@ -116,7 +119,11 @@ def test_a_wrong_file_names_the_file_and_the_field(tmp_path: Path, text: str, me
         ([{"tool": Stateful.name}], ServiceConfigError, "state for each episode"),
         ([{"tool": ConfigTool.name, "backend": "absent"}], ToolUnavailableError, "hf download"),
         ([{"tool": ConfigTool.name, "settings": {"x": 1}}], ServiceConfigError, "name the backend"),
-        ([{"tool": ConfigTool.name, "backend": "chart_moe", "replicas": 0}], ServiceConfigError, "libraries of its own"),
+        (
+            [{"tool": ConfigTool.name, "backend": "chart_moe", "replicas": 0}],
+            ServiceConfigError,
+            "libraries of its own",
+        ),
         ([{"tool": ConfigTool.name, "backend": "chart_moe", "settings": {"x": 1}}], ServiceConfigError, "chart_moe"),
     ],
 )

@@ -30,7 +30,12 @@ def server(serve_session: None) -> Iterator[Server]:
     tools = [
         {"tool": Moody.name, "timeout_s": 1.0, "max_batch": 4, "backend": "embedded"} | SMALL,
         {"tool": ServiceHome.name, "backend": "embedded", "settings": {"greeting": "over there"}} | SMALL,
-        {"tool": "calculator", "backend": "embedded", "num_cpus": 0.1, "autoscaling": {"min_replicas": 1, "max_replicas": 2}},
+        {
+            "tool": "calculator",
+            "backend": "embedded",
+            "num_cpus": 0.1,
+            "autoscaling": {"min_replicas": 1, "max_replicas": 2},
+        },
         {"tool": "zoom"},
     ]
     tools = [plan | ({"runtime_env": OURS} if plan.get("num_cpus") else {}) for plan in tools]
@@ -63,7 +68,9 @@ def test_calls_of_many_clients_run_in_batches(server: Server) -> None:
     assert [result.text for result in results] == [f"slow {n}" for n in range(12)]
     assert max(result.data["batch"] for result in results) > 1
     text = ask(server, "GET", "/metrics")[1]
-    counts = [line for line in text.splitlines() if line.startswith("vista_tool_batch_calls_sum") and Moody.name in line]
+    counts = [
+        line for line in text.splitlines() if line.startswith("vista_tool_batch_calls_sum") and Moody.name in line
+    ]
     assert float(counts[0].split()[1]) >= 12
 
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-
 from service_tools import Moody, moody
+
 from tools.errors import ErrorCode, Fault, ModelError
 from tools.service import runner as runner_module
 from tools.service.runner import QueueFull, Served, ToolRunner

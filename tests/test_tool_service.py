@@ -78,9 +78,7 @@ def call(server: Server, body: Any, tool: str = Moody.name) -> tuple[int, Any]:
         ("calculator", {"expression": "9**9**9**9"}),
     ],
 )
-def test_a_remote_result_is_the_local_one(
-    server: Server, chart: Image, name: str, arguments: dict[str, Any]
-) -> None:
+def test_a_remote_result_is_the_local_one(server: Server, chart: Image, name: str, arguments: dict[str, Any]) -> None:
     images = (chart,) if get_tool(name).family != "math" and name != "calculator" else ()
     asked = ToolCall(name, arguments, images)
     (there,) = remote(get_tool(name), server.address).run([asked])
@@ -98,7 +96,9 @@ def test_an_image_is_uploaded_once_and_a_returned_one_never(server: Server) -> N
 
     def missing_images() -> float:
         text = ask(server, "GET", "/metrics")[1]
-        lines = [line for line in text.splitlines() if line.startswith('vista_tool_refused_total{kind="missing_images"}')]
+        lines = [
+            line for line in text.splitlines() if line.startswith('vista_tool_refused_total{kind="missing_images"}')
+        ]
         return float(lines[0].split()[1]) if lines else 0.0
 
     before = missing_images()
@@ -108,7 +108,9 @@ def test_an_image_is_uploaded_once_and_a_returned_one_never(server: Server) -> N
     (third,) = zoom.run([ToolCall("zoom", {"bbox_2d": [0, 0, 1, 1]}, first.images)])
     assert missing_images() == before + 1
     assert first.images == second.images and third.error is None
-    status, refused = call(server, {"calls": [{"arguments": {"bbox_2d": [0, 0, 1, 1]}, "images": [unseen.hash]}]}, "zoom")
+    status, refused = call(
+        server, {"calls": [{"arguments": {"bbox_2d": [0, 0, 1, 1]}, "images": [unseen.hash]}]}, "zoom"
+    )
     assert (status, refused["error"]["kind"], refused["error"]["missing"]) == (409, "missing_images", [unseen.hash])
 
 
@@ -149,9 +151,7 @@ def test_errors_stay_with_their_calls(server: Server) -> None:
         ("/v1/tools/service_moody/calls", b'{"calls":[{"arguments":{"a":' + b"[" * 9000, 422, "bad_request"),
     ],
 )
-def test_a_wrong_request_is_refused_and_says_why(
-    server: Server, path: str, body: Any, status: int, kind: str
-) -> None:
+def test_a_wrong_request_is_refused_and_says_why(server: Server, path: str, body: Any, status: int, kind: str) -> None:
     got, refused = ask(server, "POST", path, body if isinstance(body, bytes) else json.dumps(body))
     assert (got, refused["error"]["kind"]) == (status, kind)
     assert 0 < len(refused["error"]["message"]) < 700

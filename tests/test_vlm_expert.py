@@ -50,7 +50,7 @@ def answer(request: _ChatRequest) -> str:
             head, _, data = part["image_url"]["url"].partition(",")
             picture = PIL.Image.open(io.BytesIO(base64.b64decode(data, validate=True)))
             assert head == f"data:image/{str(picture.format).lower()};base64"
-            said.append("#%02x%02x%02x" % picture.convert("RGB").getpixel((0, 0)))  # type: ignore[str-format]
+            said.append("#" + picture.convert("RGB").tobytes()[:3].hex())
     return f" {request.model} {request.temperature:g} {request.max_tokens}: {' '.join(said)}\n"
 
 
@@ -118,11 +118,11 @@ def test_the_policys_mistakes_are_told(endpoint: str) -> None:
 
 def test_the_key_is_sent(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPERT_KEY", "sesame")
-    assert expert(endpoint, api_key_env="EXPERT_KEY").run([question("?")])[0].error is None
+    assert expert(endpoint, token_env="EXPERT_KEY").run([question("?")])[0].error is None
     monkeypatch.setenv("EXPERT_KEY", "wrong")
-    error = expert(endpoint, api_key_env="EXPERT_KEY").run([question("?")])[0].error
+    error = expert(endpoint, token_env="EXPERT_KEY").run([question("?")])[0].error
     assert isinstance(error, Fault) and error.kind == "ServiceRefused" and "wrong key" in error.message
-    assert "wrong" not in repr(expert(endpoint, api_key_env="EXPERT_KEY").__dict__.get("_client"))
+    assert "wrong" not in repr(expert(endpoint, token_env="EXPERT_KEY").__dict__.get("_client"))
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,16 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
-from tools.circuit_breaker import CircuitBreaker
+from tools.client_settings import ClientSettings, checked_url, url_problem
 from tools.errors import Fault, FaultError, ImageError, boundary
 from tools.tool import Tool, ToolCall, ToolResult, ToolSettings
 
 if TYPE_CHECKING:
-    from tools.http_client import HttpClient, Reply
+    from tools.http_client import Reply
     from tools.service.wire import Offer
 
 SERVICE_VARIABLE = "VISTA_TOOL_SERVICE"
@@ -36,54 +35,21 @@ _UPLOAD_ROUNDS = 3
 """How often images that the service lacks are sent: it may drop some while others come."""
 
 
-class RemoteSettings(ToolSettings):
+class RemoteSettings(ClientSettings):
     """Where the tool service is, and how patiently it is asked."""
 
-    url: str = ""
+    url: Annotated[str, AfterValidator(checked_url)] = ""
     """Base address; empty: the environment variable `VISTA_TOOL_SERVICE`."""
     token_env: str = TOKEN_VARIABLE
-    """Environment variable with the token."""
+    """Environment variable with the token that the service asks for."""
     service_backend: str = ""
     """Which backend of the tool the service is to use; empty: its first."""
-    timeout_s: float = Field(30.0, gt=0)
-    """Seconds after which a call is given up, uploads and retries included."""
-    connect_timeout_s: float = Field(2.0, gt=0)
-    """Seconds until a connection counts as failed."""
-    attempts: int = Field(3, ge=1)
-    """How often a request is sent at most when there is no reply."""
     max_batch: int = Field(64, ge=1)
     """Calls in one request; more are sent in several at the same time."""
-    breaker_failures: int = Field(5, ge=1)
-    """Requests in a row without a reply after which the service is left alone."""
-    breaker_reset_s: float = Field(10.0, gt=0)
-    """For how many seconds."""
-
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if url and not is_http(url):
-            raise ValueError("expected an address such as http://host:8500")
-        return url
 
     def address(self) -> str:
         """The base address; empty where none is set."""
         return self.url or os.environ.get(SERVICE_VARIABLE, "")
-
-    def client(self) -> HttpClient:
-        """A client with these settings."""
-        from tools.http_client import HttpClient
-
-        token = os.environ.get(self.token_env, "")
-        return HttpClient(self.address(), token, self.timeout_s, self.connect_timeout_s, self.attempts)
-
-
-def is_http(url: str) -> bool:
-    """Whether this is the address of an HTTP server."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 class RemoteTool(Tool):
@@ -101,9 +67,8 @@ class RemoteTool(Tool):
     def __init__(self, settings: ToolSettings | None = None) -> None:
         """Connects to nothing yet."""
         super().__init__(settings)
-        # The client's libraries take their time to import, and this module is imported wherever tools are.
         self._client = self.settings.client()
-        self._breaker = CircuitBreaker(self.settings.breaker_failures, self.settings.breaker_reset_s)
+        self._breaker = self.settings.breaker()
 
     @classmethod
     def unavailable(cls, settings: ToolSettings) -> str | None:
@@ -112,9 +77,9 @@ class RemoteTool(Tool):
         address = settings.address()
         if not address:
             return f"no tool service: run `vista tools serve`, and set {SERVICE_VARIABLE} to its address"
-        if not is_http(address):
-            return f"{SERVICE_VARIABLE}={address}: expected an address such as http://host:8500"
-        offers = _offers_of(address, os.environ.get(settings.token_env, ""))
+        if (problem := url_problem(address, SERVICE_VARIABLE)) is not None:
+            return problem
+        offers = _offers_of(address, settings.token())
         if isinstance(offers, str):
             return f"{offers}; run `vista tools serve` there"
         mine = [offer for offer in offers if offer.tool == cls.name]

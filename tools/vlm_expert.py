@@ -7,22 +7,22 @@ import base64
 import io
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import PIL.Image
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
-from tools.circuit_breaker import CircuitBreaker
+from tools.client_settings import ClientSettings, checked_url, url_problem
 from tools.errors import ErrorCode, FaultError, ModelError, ToolInputError, boundary
 from tools.image import Image
 from tools.registry import register_backend, register_tool
-from tools.remote import is_http
 from tools.tool import Arguments, Tool, ToolCall, ToolResult, ToolSettings
 
-if TYPE_CHECKING:
-    from tools.http_client import HttpClient
-
+ADDRESS_VARIABLE = "OPENAI_BASE_URL"
+"""Environment variable with the endpoint's base address."""
+MODEL_VARIABLE = "VISTA_EXPERT_MODEL"
+"""Environment variable with the model's name there."""
 _FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 """What every endpoint reads; pictures in other formats are sent as PNG."""
 
@@ -47,53 +47,31 @@ class VlmExpert(Tool):
     remote = True
 
 
-class OpenAISettings(ToolSettings):
+class OpenAISettings(ClientSettings):
     """The endpoint, and how patiently it is asked."""
 
-    base_url: str = ""
+    base_url: Annotated[str, AfterValidator(checked_url)] = ""
     """Up to and with `/v1`; empty: the environment variable `OPENAI_BASE_URL`."""
     model: str = ""
     """The model's name there; empty: the environment variable `VISTA_EXPERT_MODEL`."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable with the key; none is sent where it is not set."""
+    token_env: str = "OPENAI_API_KEY"
+    """Environment variable with the endpoint's key."""
     max_tokens: int = Field(512, ge=1)
     """Of an answer."""
     timeout_s: float = Field(60.0, gt=0)
     """Seconds after which a question is given up, retries included."""
-    connect_timeout_s: float = Field(5.0, gt=0)
-    """Seconds until a connection counts as failed."""
-    attempts: int = Field(3, ge=1)
-    """How often a question is sent at most when there is no reply."""
     max_images: int = Field(8, ge=0)
     """In one question."""
     concurrency: int = Field(32, ge=1)
     """Questions at the same time."""
-    breaker_failures: int = Field(5, ge=1)
-    """Questions in a row without a reply after which the endpoint is left alone."""
-    breaker_reset_s: float = Field(10.0, gt=0)
-    """For how many seconds."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if url and not is_http(url):
-            raise ValueError("expected an address such as http://host:8000/v1")
-        return url
 
     def address(self) -> str:
         """The base address; empty where none is set."""
-        return self.base_url or os.environ.get("OPENAI_BASE_URL", "")
+        return self.base_url or os.environ.get(ADDRESS_VARIABLE, "")
 
     def model_name(self) -> str:
         """The model's name; empty where none is set."""
-        return self.model or os.environ.get("VISTA_EXPERT_MODEL", "")
-
-    def client(self) -> HttpClient:
-        """A client with these settings."""
-        from tools.http_client import HttpClient
-
-        key = os.environ.get(self.api_key_env, "")
-        return HttpClient(self.address(), key, self.timeout_s, self.connect_timeout_s, self.attempts)
+        return self.model or os.environ.get(MODEL_VARIABLE, "")
 
 
 class _Message(BaseModel):
@@ -123,7 +101,7 @@ class OpenAIVlmExpert(VlmExpert):
         """Connects to nothing yet."""
         super().__init__(settings)
         self._client = self.settings.client()
-        self._breaker = CircuitBreaker(self.settings.breaker_failures, self.settings.breaker_reset_s)
+        self._breaker = self.settings.breaker()
 
     @classmethod
     def unavailable(cls, settings: ToolSettings) -> str | None:
@@ -132,8 +110,8 @@ class OpenAIVlmExpert(VlmExpert):
         address = settings.address()
         if not address:
             return "no endpoint: run `vllm serve MODEL`, and set base_url or OPENAI_BASE_URL to its address"
-        if not is_http(address):
-            return f"OPENAI_BASE_URL={address}: expected an address such as http://host:8000/v1"
+        if (problem := url_problem(address, ADDRESS_VARIABLE)) is not None:
+            return problem
         return None if settings.model_name() else "no model: set model or VISTA_EXPERT_MODEL to its name there"
 
     @classmethod

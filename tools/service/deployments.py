@@ -17,8 +17,9 @@ from ray.serve.handle import DeploymentHandle
 
 from tools.errors import Fault, FaultError, VistaError, boundary
 from tools.registry import Selection, backends_of
-from tools.service.config import ServedTool, ServiceConfig
+from tools.service.config import ServiceConfig
 from tools.service.runner import QueueFull, Served, ToolRunner
+from tools.service.served_tool import ServedTool
 from tools.tool import ToolCall, ToolResult
 
 Key = tuple[str, str]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -189,7 +190,8 @@ class ToolRunner:
                 results = run_batch(self._tool, calls, self._where)
                 ended = False
             finally:
-                loop.call_soon_threadsafe(self._finished, number, results, ended)
+                with suppress(RuntimeError):  # the loop is closed: the service ended while the tool ran
+                    loop.call_soon_threadsafe(self._finished, number, results, ended)
 
 
 def run_batch(tool: Tool, calls: Sequence[ToolCall], where: str) -> list[ToolResult]:

@@ -12,9 +12,11 @@ from contextlib import ExitStack, contextmanager
 import uvicorn
 
 from tools.remote import TOKEN_VARIABLE
-from tools.service.app import ToolService
-from tools.service.config import ServedTool, ServiceConfig, ServiceConfigError, resolve
+from tools.service.app import application
+from tools.service.config import ServiceConfig, ServiceConfigError
 from tools.service.runner import Executor, ToolRunner
+from tools.service.served_tool import ServedTool, resolve
+from tools.service.service import ToolService
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +35,12 @@ class _Uvicorn(uvicorn.Server):
 class Server:
     """A service with its tools loaded, listening on `address`, that `run` answers."""
 
-    def __init__(self, service: ToolService, listening: socket.socket, served: list[ServedTool]) -> None:
+    def __init__(self, service: ToolService, token: str, listening: socket.socket, served: list[ServedTool]) -> None:
         self.service = service
         self.served = served
         self._socket = listening
         settings = uvicorn.Config(
-            service.app,
+            application(service, token),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -83,7 +85,7 @@ def open_server(config: ServiceConfig, token: str | None = None) -> Iterator[Ser
     with ExitStack() as stack:
         listening = stack.enter_context(_listen(config.host, config.port))
         executors = _executors(config, served, stack)
-        yield Server(ToolService(config, executors, token), listening, served)
+        yield Server(ToolService(config, executors), token, listening, served)
 
 
 @contextmanager

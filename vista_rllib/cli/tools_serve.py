@@ -16,7 +16,7 @@ from tools.errors import ToolUnavailableError
 from vista_rllib.cli.group import out, set_verbosity
 
 if TYPE_CHECKING:
-    from tools.service.config import ServedTool
+    from tools.service.served_tool import ServedTool
 
 
 def serve(
