@@ -30,7 +30,7 @@ from rich.table import Table
 from tools.registry import get_tool, register_tool
 from tools.remote import RemoteSettings, remote_backend
 from tools.service.config import ServiceConfig
-from tools.service.server import open_server
+from tools.service.server import open_server, settle_memory
 from tools.service.wire import CallReply, encode_request
 from tools.tool import Arguments, Tool, ToolCall, ToolResult
 
@@ -74,6 +74,7 @@ def serve_echo(ready: Connection) -> None:
     """Runs the service until it is killed; tells its address."""
     config = ServiceConfig.checked({"port": 0, "tools": [{"tool": Echo.name, "max_batch": 64}]})
     with open_server(config, token="") as server:
+        settle_memory()  # as `vista tools serve` does
         ready.send(server.address)
         server.run()
 

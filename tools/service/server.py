@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -64,6 +65,15 @@ class Server:
     def stop(self) -> None:
         """Lets `run` end. From any thread."""
         self._uvicorn.should_exit = True
+
+
+def settle_memory() -> None:
+    """Takes all that is loaded out of the garbage collector's sight, for a process that only serves from now on.
+
+    A full collection over the libraries of tools and models halts every request for about 50 ms, several times a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

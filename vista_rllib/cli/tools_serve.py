@@ -48,7 +48,7 @@ def serve(
             raise ToolUnavailableError(f"a tool service needs {package}: pip install 'vista-rllib[serve]'")
     # The server's libraries take seconds to import: `--help` and a mistyped option should not wait for them.
     from tools.service.config import ServiceConfig
-    from tools.service.server import running_server
+    from tools.service.server import running_server, settle_memory
 
     settings = ServiceConfig.from_file(config) if config is not None else ServiceConfig.checked({})
     wishes: dict[str, Any] = {
@@ -64,6 +64,7 @@ def serve(
     with running_server(settings) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
+        settle_memory()
         console = out()
         console.print(_table(server.served))
         console.print(f"Serving on {server.address}", soft_wrap=True, markup=False)
