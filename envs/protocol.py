@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydantic
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import from_json
 from rapidfuzz import process
 
 from envs.message import FinishReason
+from tools.argument_error import SHOWN, argument_error, quote
 from tools.errors import ErrorCode, ModelError
 from tools.tool import Tool
 
 _TAG = re.compile(r"<(/?)(think|tool_call|answer)>")
-_SHOWN = 60
-"""Longest piece of the policy's own text quoted back to it, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def _parse_call(body: str, tools: Mapping[str, ToolType]) -> ParsedCall | ModelE
     try:
         call = from_json(body.strip(), allow_inf_nan=False)
     except ValueError as error:
-        return _schema(f"the tool call is not valid JSON ({_quote(str(error))})")
+        return _schema(f"the tool call is not valid JSON ({quote(str(error))})")
     if not isinstance(call, dict):
         return _schema('the tool call must be one JSON object: {"name": …, "arguments": {…}}')
     key = "tool" if "tool" in call else "name"
@@ -155,7 +154,7 @@ def _parse_call(body: str, tools: Mapping[str, ToolType]) -> ParsedCall | ModelE
     try:
         tool.arguments.model_validate(arguments)
     except pydantic.ValidationError as error:
-        return _refused(tool, error)
+        return argument_error(tool, error)
     return ParsedCall(tool.name, arguments)
 
 
@@ -166,7 +165,7 @@ def _arguments(call: dict[str, Any], tool: ToolType) -> dict[str, Any] | ModelEr
         return call
     arguments = call.pop(key)
     if call:
-        extra = ", ".join(_quote(name) for name in call)
+        extra = ", ".join(quote(name) for name in call)
         return ModelError(ErrorCode.ARGUMENT_NAME, f'{tool.name}: {extra} stands outside "{key}"; put it inside')
     if arguments is None:
         return {}
@@ -179,34 +178,6 @@ def _unknown_tool(name: str, tools: Mapping[str, ToolType]) -> str:
     own = list(dict.fromkeys(tool.name for tool in tools.values()))
     if not own:
         return "there are no tools; reply with <answer>…</answer>"
-    nearest = process.extractOne(name[:_SHOWN], list(tools), score_cutoff=60)
+    nearest = process.extractOne(name[:SHOWN], list(tools), score_cutoff=60)
     hint = f"; did you mean {tools[nearest[0]].name}?" if nearest else ""
-    return f"there is no tool {_quote(name)}{hint} Tools: {', '.join(own)}"
-
-
-def _refused(tool: ToolType, error: pydantic.ValidationError) -> ModelError:
-    """E2 for a wrong or missing name, otherwise E3; the first of each is told."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    names = [
-        detail for detail in details if detail["type"] in ("extra_forbidden", "missing") and len(detail["loc"]) == 1
-    ]
-    if names:
-        known = ", ".join(tool.schema()["parameters"].get("properties", {})) or "none"
-        what = "unknown" if names[0]["type"] == "extra_forbidden" else "missing"
-        message = f"{tool.name}: {what} argument {_quote(_where(names[0]))}; its arguments are: {known}"
-        return ModelError(ErrorCode.ARGUMENT_NAME, message)
-    return ModelError(
-        ErrorCode.ARGUMENT_FORMAT, f"{tool.name}: argument {_quote(_where(details[0]))}: {_cut(details[0]['msg'], 120)}"
-    )
-
-
-def _where(detail: ErrorDetails) -> str:
-    return ".".join(map(str, detail["loc"])) or "arguments"
-
-
-def _quote(text: str) -> str:
-    return f'"{_cut(text, _SHOWN)}"'
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
+    return f"there is no tool {quote(name)}{hint} Tools: {', '.join(own)}"

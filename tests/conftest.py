@@ -67,3 +67,12 @@ def tiny_upscaler(single_thread: None, tmp_path_factory: pytest.TempPathFactory)
     import tiny_tools
 
     return tiny_tools.swin2sr(tmp_path_factory.mktemp("swin2sr"))
+
+
+@pytest.fixture(scope="session")
+def serve_session(ray_session: None) -> Iterator[None]:
+    """Ray Serve on that Ray, for the whole session."""
+    from ray import serve
+
+    yield
+    serve.shutdown()

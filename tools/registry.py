@@ -59,6 +59,7 @@ BUILT_IN_MODULES = (
     "tools.multimath",
     "tools.gllava",
     "tools.python",
+    "tools.vlm_expert",
 )
 """Modules that register this project's tools when they are imported."""
 
