@@ -99,7 +99,8 @@ class CallQueue:
         entries = self._enqueue(calls)
         while waiting := [entry for entry in entries if not entry.future.done()]:
             due = min(map(self._due, waiting))
-            wait([entry.future for entry in waiting], max(0.0, due - time.monotonic()))
+            left = min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX)
+            wait([entry.future for entry in waiting], left)
             for entry in waiting:
                 if self._due(entry) <= time.monotonic():
                     self._expire(entry)
