@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
-import time
-from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
+import ray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module import RLModule
 
+from policies.call_queue import CallQueue
 from policies.request import Request, object_array, requests_of
+from policies.shared_tool import SharedTool, share
 from tools.cache import ToolCache, cached_run
-from tools.errors import ErrorCode, Fault, FaultError, ModelError, ToolInputError, VistaError, boundary
-from tools.registry import select_backend
+from tools.errors import Fault, FaultError, VistaError, boundary
+from tools.registry import Selection, select_backend
 from tools.tool import Tool, ToolCall, ToolResult
 
 logger = logging.getLogger(__name__)
+
+SHARED_BATCH = 8
+"""Calls in one run of a shared tool, unless set."""
+MAX_CALLERS = 1024
+"""Threads in which an env runner may wait for one tool."""
 
 
 class ToolModuleError(VistaError):
@@ -44,11 +47,17 @@ class ToolModuleConfig(BaseModel):
     cache_dir: str | None = None
     """Folder of the result cache on disk; None keeps results in memory only."""
     timeout_s: float = Field(60.0, gt=0)
-    """Seconds after which one run is given up: its calls get a `Fault`, and its thread is left behind."""
+    """Seconds after which one run is given up: its calls get a `Fault`, and its thread or actor is left behind."""
     concurrency: int = Field(8, ge=1)
-    """Runs at the same time, each in its own thread."""
-    batch_size: int = Field(1, ge=1)
-    """Calls handed to one `Tool.run`. Raise it for tools that gain from batches (models on a GPU)."""
+    """Runs at the same time, each in its own thread. A shared tool runs one batch at a time; of it, how many calls an
+    env runner has in flight."""
+    batch_size: int | None = Field(None, ge=1)
+    """Calls in one run: more for tools that gain from batches (models on a GPU). None: 1, and 8 for a shared tool."""
+    shared: bool | None = None
+    """Whether one instance per machine serves all env runners, in a Ray actor. None: as the backend says. Without Ray
+    every tool runs in its own process."""
+    start_timeout_s: float = Field(1800.0, gt=0)
+    """Seconds that a shared tool may take to load."""
     fault_rate: float = Field(0.0, ge=0, le=1)
     """Share of calls that get an injected `Fault` instead of a result. For testing recovery only."""
     fault_seed: int = 0
@@ -64,28 +73,16 @@ class ToolModuleConfig(BaseModel):
             raise ToolModuleError(f"tool module: {problems}") from error
 
 
-_Outcome: TypeAlias = "list[ToolResult] | FaultError"
-
-
-@dataclass(slots=True)
-class _Run:
-    """Some calls on their way through one thread: their positions, and when the run started."""
-
-    positions: list[int]
-    started: float
-
-
 class ToolModule(RLModule):
     """Runs one tool for a batch of requests. It has no weights and is never trained.
 
-    Whatever goes wrong is part of the result: an exception, a timeout or a crash is a `Fault` of that call, a
-    `ToolInputError` is a `ModelError` (E4). A tool that hangs costs one thread and nothing else.
+    Whatever goes wrong is part of the result (see `CallQueue`). Several threads may call it at the same time.
     """
 
     framework = "torch"  # it may stand beside torch modules in a MultiRLModule
 
     def setup(self) -> None:
-        """Builds the tool.
+        """Builds the tool, or finds the shared one.
 
         Raises:
             ToolModuleError: a setting is wrong.
@@ -96,20 +93,57 @@ class ToolModule(RLModule):
         settings = self.settings
         selection = select_backend(settings.tool, settings.backend, settings.settings)
         self._name = selection.tool.name
-        self._tool = selection.build()
-        folder = self.settings.cache_dir
+        shared = selection.tool.shared if settings.shared is None else settings.shared
+        self._tool, self._queue = self._share(selection) if shared and ray.is_initialized() else self._build(selection)
+        folder = settings.cache_dir
         self._cache = ToolCache(Path(folder) if folder else None)
-        self.abandoned = 0
+
+    def _build(self, selection: Selection) -> tuple[Tool, CallQueue]:
+        """An instance in this process."""
+        tool, settings = selection.build(), self.settings
+        return tool, CallQueue(
+            f"tool:{tool.name}",
+            tool.run,
+            concurrency=settings.concurrency,
+            batch_size=settings.batch_size or 1,
+            timeout_s=settings.timeout_s,
+        )
+
+    def _share(self, selection: Selection) -> tuple[Tool, CallQueue]:
+        """The machine's instance, and a queue from which enough calls are in flight to keep it busy."""
+        settings = self.settings
+        batch_size = settings.batch_size or SHARED_BATCH
+        tool = share(
+            selection,
+            batch_size=batch_size,
+            timeout_s=settings.timeout_s,
+            start_timeout_s=settings.start_timeout_s,
+        )
+        return tool, CallQueue(
+            f"tool:{tool.name}",
+            tool.run,
+            concurrency=max(settings.concurrency, 2 * batch_size),
+            timeout_s=settings.timeout_s,
+            gave_up=tool.gave_up,
+        )
 
     @property
     def concurrency(self) -> int:
-        """How many calls an env runner may give it at the same time, each in a thread of its own."""
-        return self.settings.concurrency
+        """How many calls an env runner may give it at the same time, each in a thread of its own.
+
+        More than it runs: the queue is here, because only here is it known which calls wait behind one that hangs.
+        """
+        return MAX_CALLERS
 
     @property
-    def tool(self) -> Tool:
-        """The tool that it runs."""
-        return self._tool
+    def shared(self) -> bool:
+        """Whether an actor runs it."""
+        return isinstance(self._tool, SharedTool)
+
+    @property
+    def abandoned(self) -> int:
+        """How many runs were given up."""
+        return self._queue.abandoned
 
     def _forward(self, batch: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
         return {Columns.ACTIONS: object_array(self.run(requests_of(batch)))}
@@ -136,10 +170,11 @@ class ToolModule(RLModule):
                 observed = type(request.observation).__name__
                 raise ToolModuleError(f"tool:{self._name} observes a {observed}: expected a ToolCall")
             if self._injects_fault(request):
-                results[index] = self._fault("InjectedFault", f"fault_rate={self.settings.fault_rate}")
+                fault = Fault("InjectedFault", f"tool:{self._name}", f"fault_rate={self.settings.fault_rate}")
+                results[index] = ToolResult(error=fault)
             else:
                 calls[index] = request.observation
-        served = cached_run(self._tool, list(calls.values()), self._cache, self._run_guarded)
+        served = cached_run(self._tool, list(calls.values()), self._cache, self._queue.serve)
         results.update(zip(calls, served, strict=True))
         return [results[index] for index in range(len(requests))]
 
@@ -175,69 +210,3 @@ class ToolModule(RLModule):
     def _injects_fault(self, request: Request) -> bool:
         rate = self.settings.fault_rate
         return rate > 0 and random.Random(f"{self.settings.fault_seed}:{request.seed}").random() < rate
-
-    def _fault(self, kind: str, message: str, wall_s: float = 0.0) -> ToolResult:
-        return ToolResult(error=Fault(kind, f"tool:{self._name}", message), wall_s=wall_s)
-
-    def _run_guarded(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """Runs `calls` in threads of `batch_size` calls each; never longer than the timeout per batch."""
-        size = self.settings.batch_size
-        waiting = deque(list(range(first, min(first + size, len(calls)))) for first in range(0, len(calls), size))
-        running: dict[Future[_Outcome], _Run] = {}
-        results: dict[int, ToolResult] = {}
-        while waiting or running:
-            while waiting and len(running) < self.settings.concurrency:
-                positions = waiting.popleft()
-                future = self._start([calls[position] for position in positions])
-                running[future] = _Run(positions, time.monotonic())
-            oldest = min(run.started for run in running.values())
-            wait(running, max(0.0, oldest + self.settings.timeout_s - time.monotonic()), FIRST_COMPLETED)
-            now = time.monotonic()
-            for future, run in list(running.items()):
-                if future.done():
-                    del running[future]
-                    served = self._finished(future.result(), len(run.positions), now - run.started)
-                    if served is None:
-                        waiting.extend([position] for position in run.positions)
-                    else:
-                        results.update(zip(run.positions, served, strict=True))
-                elif now - run.started >= self.settings.timeout_s:
-                    del running[future]
-                    self.abandoned += 1
-                    message = f"no result after {self.settings.timeout_s:g} s"
-                    logger.warning("tool:%s: %s (%d threads left behind)", self._name, message, self.abandoned)
-                    results.update(
-                        (position, self._fault("ToolTimeout", message, now - run.started)) for position in run.positions
-                    )
-        return [results[index] for index in range(len(calls))]
-
-    def _start(self, calls: Sequence[ToolCall]) -> Future[_Outcome]:
-        """Runs the tool in a daemon thread, which a hanging tool may keep without keeping the process."""
-        where = f"tool:{self._name}"
-        future: Future[_Outcome] = Future()
-
-        def work() -> None:
-            outcome: _Outcome = FaultError(Fault("ToolCrash", where, "the tool ended its thread"))
-            try:
-                with boundary(where):
-                    results = self._tool.run(calls)
-                    if len(results) != len(calls) or not all(isinstance(item, ToolResult) for item in results):
-                        raise ToolModuleError(f"{len(calls)} calls, but {len(results)} results or other objects")
-                    outcome = list(results)
-            except FaultError as error:
-                outcome = error
-            finally:
-                future.set_result(outcome)
-
-        threading.Thread(target=work, name=where, daemon=True).start()
-        return future
-
-    def _finished(self, outcome: _Outcome, num_calls: int, wall_s: float) -> list[ToolResult] | None:
-        """The results of a finished run; None when a batch failed and its calls must run one at a time."""
-        if isinstance(outcome, list):
-            return [replace(result, wall_s=wall_s) for result in outcome]
-        if num_calls > 1:
-            return None
-        cause = outcome.__cause__
-        refused = ModelError(ErrorCode.ARGUMENT_CONTENT, str(cause)) if isinstance(cause, ToolInputError) else None
-        return [ToolResult(error=refused or outcome.fault, wall_s=wall_s)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 from pathlib import Path
@@ -226,8 +227,9 @@ def test_the_curve_is_a_png_with_a_panel_per_metric(tmp_path: Path) -> None:
 
 def test_summary_counts_faults_and_takes_the_last_evaluation() -> None:
     rows = [
-        {"training_iteration": 1, "fault_count": 2, "tool_calls_per_episode": 0.5},
-        {"training_iteration": 2, "fault_count": 1, "tool_calls_per_episode": 0.7},
+        {"training_iteration": 1, "fault_count": 2, "fault_count/ToolDied": 2, "tool_calls_per_episode": 0.5},
+        {"training_iteration": 2, "fault_count": 1, "fault_count/ToolDied": math.nan, "fault_count/ToolTimeout": 1.0}
+        | {"tool_calls_per_episode": 0.7},
     ]
     common: dict[str, Any] = {
         "status": "finished",
@@ -241,6 +243,7 @@ def test_summary_counts_faults_and_takes_the_last_evaluation() -> None:
     evaluated = summarize(rows, after={"accuracy": 0.9, "tool_calls_per_episode": 1.0, "num_faults": 4}, **common)
     assert (evaluated.accuracy_before, evaluated.accuracy_after, evaluated.accuracy_baseline) == (0.1, 0.9, None)
     assert (evaluated.faults, evaluated.tool_calls_per_episode, evaluated.iterations) == (7, 1.0, 2)
+    assert evaluated.faults_by_kind == {"ToolDied": 2, "ToolTimeout": 1}
     without = summarize(rows, after=None, **common)
     assert (without.accuracy_after, without.faults, without.tool_calls_per_episode) == (None, 3, 0.7)
     assert json.loads(json.dumps(without.to_dict()))["versions"]["ray"]

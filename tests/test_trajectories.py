@@ -307,6 +307,31 @@ def test_stats(log: Path) -> None:
     assert "66.7%" in output and "TimeoutError" in output and "counting" in output
 
 
+def test_stats_by_tool(tmp_path: Path) -> None:
+    """Of two tools: which were called, how often, how long they took, and what failed."""
+    fault = Fault("ToolTimeout", "tool:ocr", "1 s")
+    results = [
+        ("zoom", ToolResult("a", wall_s=0.1)),
+        ("zoom", ToolResult("b", wall_s=0.3)),
+        ("zoom", ToolResult("b", cached=True)),
+        ("zoom", ToolResult(error=ModelError(ErrorCode.ARGUMENT_CONTENT, "empty"), wall_s=0.2)),
+        ("ocr", ToolResult(error=fault, wall_s=1.0)),
+        ("ocr", None),
+    ]
+    steps = [Step(Turn("t"), ToolCall(name), result) for name, result in results]
+    record = EpisodeRecord(Task("t", "chartqa", "?", "14"), Message("user", ""), steps, fault=fault)
+    write(tmp_path, [Trajectory.from_record(record, episode_id="e")])
+    stats = log_stats(tmp_path)
+    zoom, ocr = stats.tools["zoom"], stats.tools["ocr"]
+    assert (zoom.calls, zoom.cached, zoom.errors, zoom.faults) == (4, 1, {"E4": 1}, {})
+    assert (zoom.percentile(50), zoom.total_s) == pytest.approx((0.2, 0.6))
+    assert (ocr.calls, ocr.errors, ocr.faults) == (1, {}, {"ToolTimeout": 1})
+    output = CliRunner().invoke(app, ["stats", str(tmp_path)], env={"COLUMNS": "160"}).output
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines() if "│" in line]
+    assert ["zoom", "4", "1", "0.200", "0.290", "0.600", "E4 1", ""] in rows
+    assert ["ocr", "1", "0", "1.000", "1.000", "1.000", "", "ToolTimeout 1"] in rows
+
+
 def test_regrade_by_the_official_metric(log: Path) -> None:
     result = regrade(log, "chartqa", "strict")
     assert result.confusion == {(True, True): 1, (True, False): 1, (False, False): 1}

@@ -35,6 +35,8 @@ from vista_rllib.rollout_metrics import rollout_metrics
 
 logger = logging.getLogger(__name__)
 
+COUNTS = ("fault_count/", "tools/")
+"""Beginnings of metrics that are 0 in an iteration without any, once there were some. RLlib would report NaN."""
 MAX_ROUNDS = 5
 """How often jobs that came back from no env runner are handed out again before the run stops."""
 
@@ -67,6 +69,7 @@ class GRPO(Algorithm):
         ids, fingerprint = tasks_of(default_config(str(self.config.env), self.config.env_config))
         log = LedgerLog(Path(self.config.ledger_path)) if self.config.ledger_path else None
         self._ledger = Ledger(ids, self.config.seed or 0, fingerprint, log)
+        self._counts: dict[str, float] = {}
         self._sync_weights()
 
     @property
@@ -83,7 +86,9 @@ class GRPO(Algorithm):
         rollout_s = time.perf_counter() - started
         groups = sort_groups(episodes, self.config.policies_to_train, self.config.drop_zero_variance)
         self._account(groups)
-        self._log(rollout_metrics(episodes) | {"rollout_s": rollout_s, "num_groups_dropped": groups.num_dropped})
+        counted = rollout_metrics(episodes)
+        self._counts |= {key: 0.0 for key in counted if key.startswith(COUNTS)}
+        self._log(self._counts | counted | {"rollout_s": rollout_s, "num_groups_dropped": groups.num_dropped})
 
         learned = time.perf_counter()
         if groups.learn:

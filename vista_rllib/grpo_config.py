@@ -17,6 +17,7 @@ from policies.tool import ToolModule, ToolModuleConfig
 from policies.vlm import VLMModule
 from policies.vlm_config import VLMConfig
 from tools.cache import default_folder
+from tools.carried_tools import CarriedTools
 from tools.errors import VistaError
 from tools.registry import get_tool, select_tools
 from vista_rllib.advantages import ADVANTAGES
@@ -45,6 +46,7 @@ class GRPOConfig(AlgorithmConfig):
         vlm_config: fields of `policies.vlm_config.VLMConfig`.
         tool_config: settings of every tool agent's `ToolModule` (`cache_dir`, `timeout_s`, `concurrency`, ...).
         tool_options: the same for single tools, by tool name: `{"detect": {"backend": "remote", "timeout_s": 30}}`.
+        carried_tools: the classes of this run's tools, for the processes of env runners and learners.
         agent_modules: module specs that replace the default ones, by module id (a trainable tool agent).
         groups_per_iteration: tasks sampled per iteration.
         rollouts_per_task: G, the episodes of one group.
@@ -70,6 +72,7 @@ class GRPOConfig(AlgorithmConfig):
         self.vlm_config: dict[str, Any] = {}
         self.tool_config: dict[str, Any] = {"cache_dir": str(default_folder())}
         self.tool_options: dict[str, dict[str, Any]] = {}
+        self.carried_tools = CarriedTools()
         self.agent_modules: dict[str, RLModuleSpec] = {}
         self.groups_per_iteration = 16
         self.rollouts_per_task = 8
@@ -184,6 +187,7 @@ class GRPOConfig(AlgorithmConfig):
         for name in tools:
             ToolModuleConfig.from_dict(self._tool_settings(name))
         select_tools(tools, self.tool_options)  # refuses unknown and unavailable tools now and not in a worker
+        self.carried_tools = CarriedTools.of(names)
         self.policies = {VLM, *names}
         VLMConfig.from_dict(self.vlm_config)
         for registry, name in (

@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,13 +211,13 @@ class _Run:
         self._done: list[MultiAgentEpisode] = []
         self._waiting: dict[str, _Ready] = {}
         self._futures: dict[Future[Any], tuple[str, _Ready]] = {}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
 
     def episodes(self) -> list[MultiAgentEpisode]:
-        workers = max((getattr(module, "concurrency", 1) for module in self._runner.module.values()), default=1)
-        with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="tools") as pool:
+        with ExitStack() as pools:
             self._start_episodes()
             while self._slots:
-                self._submit_concurrent(pool)
+                self._submit_concurrent(pools)
                 self._collect(block=not self._forward_waiting())
                 self._start_episodes()
         self._log_counts()
@@ -337,10 +338,15 @@ class _Run:
             ready.rows += rows
             ready.requests += list(batch[module_id][Columns.OBS])
 
-    def _submit_concurrent(self, pool: ThreadPoolExecutor) -> None:
+    def _submit_concurrent(self, pools: ExitStack) -> None:
+        """Hands requests to the threads of their module: one that hangs does not keep others waiting."""
         for module_id in list(self._waiting):
-            if getattr(self._runner.module[module_id], "concurrency", 0):
+            if concurrency := getattr(self._runner.module[module_id], "concurrency", 0):
                 ready = self._waiting.pop(module_id)
+                if module_id not in self._pools:
+                    workers = min(concurrency, self._runner.num_envs)
+                    self._pools[module_id] = pools.enter_context(ThreadPoolExecutor(workers, module_id))
+                pool = self._pools[module_id]
                 for row, request in zip(ready.rows, ready.requests, strict=True):
                     one = _Ready([row], [request])
                     self._futures[pool.submit(self._forward, module_id, one)] = (module_id, one)

@@ -98,6 +98,10 @@ def _train(
         f"ended by {summary.stopped_by}",
         soft_wrap=True,
     )
+    if summary.faults:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in summary.faults_by_kind.items())
+        lost = f"{summary.faults} episodes lost to faults" + (f" (training: {kinds})" if kinds else "")
+        console.print(lost, style="yellow", soft_wrap=True, markup=False)
     _say_next(console, where, ours=str(launch.config.env).startswith("vista/"), folder=folder)
 
 

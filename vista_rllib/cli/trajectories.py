@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,9 +100,8 @@ def _stats_tables(counted: Stats) -> list[Table]:
     overview = Table(title="Log", show_header=False)
     for name, value in counted.summary().items():
         overview.add_row(name, f"{value:.1%}" if name in ("accuracy", "answered") else f"{value:,.4g}")
-    tables = [overview]
+    tables = [overview, _tool_table(counted)]
     for title, counts in (
-        ("Tool calls", counted.calls),
         ("Model errors (E1-E6)", counted.errors),
         ("Faults", counted.faults),
         ("Ends", counted.ends),
@@ -117,6 +117,26 @@ def _stats_tables(counted: Stats) -> list[Table]:
     for kind, (right, total) in sorted(counted.kinds.items()):
         kinds.add_row(escape(kind), str(right), str(total), f"{right / total:.1%}")
     return [*tables, parts, kinds]
+
+
+def _tool_table(counted: Stats) -> Table:
+    """Tools by how often they were called; percentiles of seconds are of calls that ran, not of cached ones."""
+    table = Table("tool", title="Tool calls (faulted episodes included)")
+    for heading in ("calls", "cached", "p50 s", "p95 s", "total s"):
+        table.add_column(heading, justify="right")
+    table.add_column("model errors")
+    table.add_column("faults")
+    for name, tool in sorted(counted.tools.items(), key=lambda item: -item[1].calls):
+        times = (tool.percentile(50), tool.percentile(95), tool.total_s)
+        failed = (_in_words(tool.errors), _in_words(tool.faults))
+        table.add_row(
+            escape(name), f"{tool.calls:,}", f"{tool.cached:,}", *(f"{value:.3f}" for value in times), *failed
+        )
+    return table
+
+
+def _in_words(counts: Counter[str]) -> str:
+    return escape(", ".join(f"{name} {count:,}" for name, count in counts.most_common()))
 
 
 def _confusion_table(result: Regrade, name: str) -> Table:

@@ -12,7 +12,7 @@ class VistaGroup(LazyGroup):
 
     modules = {
         "data": ("vista_rllib.cli.data", "Convert, check and look at datasets."),
-        "tools": ("vista_rllib.cli.tools", "Serve tools."),
+        "tools": ("vista_rllib.cli.tools", "List the tools, call one, show their prompt, serve them."),
         "trajectories": ("vista_rllib.cli.trajectories", "Show, summarise and regrade trajectory logs."),
     }
 

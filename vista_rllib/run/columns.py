@@ -38,6 +38,8 @@ ACCURACY = Column("accuracy", ("accuracy",), ".1%", 8)
 TOOL_CALLS = Column("tools", ("tool_calls_per_episode",), ".2f", 5)
 LENGTH = Column("length", ("response_tokens",), ".1f", 6)
 FAULTS = Column("faults", ("fault_count",), ".0f", 6)
+FAULT_KINDS = "fault_count/"
+"""Beginning of the metrics that count faults by kind."""
 KL = Column("KL", ("kl", "learners/default_policy/mean_kl_loss"), ".2e", 9)
 
 COLUMNS = (

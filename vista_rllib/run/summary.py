@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -12,7 +13,7 @@ from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-from vista_rllib.run.columns import FAULTS, TOOL_CALLS
+from vista_rllib.run.columns import FAULT_KINDS, FAULTS, TOOL_CALLS
 from vista_rllib.run.files import plain
 
 PACKAGES = ("vista-rllib", "ray", "torch", "transformers", "gymnasium", "numpy")
@@ -31,6 +32,7 @@ class Summary:
     wall_s: seconds from the first start, evaluations included, time between processes left out.
     peak_rss_gib: largest resident memory of driver and children, GiB.
     faults: episodes voided by our faults, training and evaluation after it.
+    faults_by_kind: those of training, by kind.
     config_digest: short hash of `params.json`.
     versions: of Python and the packages that matter.
     """
@@ -45,6 +47,7 @@ class Summary:
     wall_s: float
     peak_rss_gib: float
     faults: int
+    faults_by_kind: Mapping[str, int]
     config_digest: str
     versions: Mapping[str, str]
 
@@ -80,9 +83,20 @@ def summarize(
         wall_s=round(wall_s, 1),
         peak_rss_gib=round(peak_rss_gib, 3),
         faults=int(faults),
+        faults_by_kind=fault_kinds(rows),
         config_digest=hashlib.sha256(params.encode()).hexdigest()[:16],
         versions=versions(),
     )
+
+
+def fault_kinds(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Faults of all iterations by kind."""
+    kinds: Counter[str] = Counter()
+    for row in rows:
+        for key, value in row.items():
+            if key.startswith(FAULT_KINDS) and value > 0:  # NaN is not
+                kinds[key.removeprefix(FAULT_KINDS)] += int(value)
+    return dict(kinds)
 
 
 def dump_config(config: AlgorithmConfig) -> str:

@@ -54,11 +54,7 @@ def load_tuned_example(path: Path, *, original: Path | None = None) -> TunedExam
     Raises:
         TunedExampleError: no such file, it does not run, `config` is missing, or a name has the wrong type.
     """
-    if not path.is_file():
-        raise TunedExampleError(f"{path}: no such file; expected a Python file that defines `config`")
-    if path.suffix != ".py":
-        raise TunedExampleError(f"{path}: expected a Python file (.py) that defines `config`")
-    module = _run(path, original or path)
+    module = run_file(path, original)
     config = getattr(module, "config", None)
     if config is None:
         raise TunedExampleError(f"{path}: defines no `config`; expected `config = GRPOConfig()...` at its top level")
@@ -76,14 +72,25 @@ def load_tuned_example(path: Path, *, original: Path | None = None) -> TunedExam
     )
 
 
-def _run(path: Path, original: Path) -> ModuleType:
-    """Imports the file under a name of its own, so that its classes and functions travel to workers by value."""
-    name = f"tuned_example_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+def run_file(path: Path, original: Path | None = None) -> ModuleType:
+    """Imports the file under a name of its own, so that its classes and functions travel to workers by value.
+
+    A copy has the name of its original: a tool that both define is one and the same.
+
+    Raises:
+        TunedExampleError: no such file, or it does not run.
+    """
+    if not path.is_file():
+        raise TunedExampleError(f"{path}: no such file; expected a Python file")
+    if path.suffix != ".py":
+        raise TunedExampleError(f"{path}: expected a Python file (.py)")
+    original = (original or path).resolve()
+    name = f"tuned_example_{hashlib.sha256(str(original).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TunedExampleError(f"{path}: Python cannot import it")
     module = importlib.util.module_from_spec(spec)
-    module.__file__ = str(original.resolve())
+    module.__file__ = str(original)
     sys.modules[name] = module
     # Before the file runs: `register_env` in it pickles its argument at once.
     cloudpickle.register_pickle_by_value(module)

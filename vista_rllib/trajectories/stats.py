@@ -11,6 +11,7 @@ from typing import Any
 
 from envs.question_type import question_type
 from vista_rllib.trajectories.reader import iter_trajectories
+from vista_rllib.trajectories.tool_stats import ToolStats
 
 COLUMNS = [
     "episode_id", "question", "metadata", "group_id", "iteration", "turns", "calls", "reward", "reward_parts",
@@ -21,7 +22,7 @@ COLUMNS = [
 
 @dataclass(slots=True)
 class Stats:
-    """Counts and sums over a log. Episodes voided by a fault are counted in `faults` and in nothing else.
+    """Counts and sums over a log. Episodes voided by a fault are counted in `faults` and `tools`, and in nothing else.
 
     Attributes:
         episodes: without a fault.
@@ -41,6 +42,7 @@ class Stats:
         parts: sum of each reward part.
         kinds: (right, all) by question kind: the task's `kind` metadata, or else what the wording says.
         cached: calls served from the cache.
+        tools: what each tool was asked, how long it took and what failed.
     """
 
     episodes: int = 0
@@ -60,11 +62,14 @@ class Stats:
     parts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
     cached: int = 0
+    tools: dict[str, ToolStats] = field(default_factory=lambda: defaultdict(ToolStats))
 
     def add(self, row: dict[str, Any]) -> None:
         """Counts one row of the log."""
         self.groups.add(row["group_id"])
         self.iterations.add(row["iteration"])
+        for call in row["calls"]:
+            self.tools[call["name"]].add(call)
         if row["faults"]:
             self.voided += 1
             self.faults.update(fault["kind"] for fault in row["faults"])
