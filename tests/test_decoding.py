@@ -6,6 +6,7 @@ import io
 import random
 import struct
 import zlib
+from collections import OrderedDict
 
 import numpy as np
 import PIL.Image
@@ -158,3 +159,17 @@ def test_a_truncated_picture_names_itself() -> None:
     assert image.size == (400, 400)
     with pytest.raises(ImageError, match=image.hash[:12]):
         image.pil()
+
+
+def test_decoded_pictures_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.image._decoded", OrderedDict())
+    monkeypatch.setattr("tools.image.MAX_DECODED_PIXELS", 250)
+    first, second, third = (encoded(PIL.Image.new("L", (10, 10), shade), "PNG") for shade in (1, 2, 3))
+    kept = first.pil()
+    second.pil()
+    assert first.pil() is kept and Image.from_bytes(first.data).pil() is kept
+    third.pil()  # 300 pixels: the second has to go, which was not used for the longest
+    assert first.pil() is kept
+    monkeypatch.setattr("tools.image.MAX_DECODED_PIXELS", 50)
+    assert second.pil() is second.pil()  # one is always kept
+    assert first.pil() is not kept

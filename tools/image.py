@@ -6,8 +6,8 @@ import hashlib
 import io
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from tools.errors import ImageError
 MAX_PIXELS = 50_000_000
 """Images above this many pixels are refused as decompression bombs. The largest ChartQA chart has under 4 million."""
 
+MAX_DECODED = 256
+"""Pictures that are kept decoded in a process."""
+MAX_DECODED_PIXELS = 250_000_000
+"""Pixels that they may have together, at 4 bytes each."""
+
 _PNG = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
@@ -29,6 +34,8 @@ _PNG = (
 """One filter and runs only: a third of the time that trying every filter takes, and about the same size."""
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 
+_decoded: OrderedDict[str, PIL.Image.Image] = OrderedDict()
+"""Decoded pictures by image hash, the most recently used last."""
 _store: weakref.WeakValueDictionary[str, Image] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
@@ -152,10 +159,22 @@ def _read_size(data: bytes, name: str) -> tuple[int, int]:
     return width, height
 
 
-@lru_cache(maxsize=256)
 def _decode(image: Image) -> PIL.Image.Image:
+    """The picture from the cache, or decoded into it; the least recently used ones make room."""
     image.size  # refuses decompression bombs before any pixel is decoded  # noqa: B018
+    with _lock:
+        picture = _decoded.get(image.hash)
+        if picture is not None:
+            _decoded.move_to_end(image.hash)
+            return picture
     try:
-        return decoding.decode(image.data)
+        picture = decoding.decode(image.data)
     except decoding.UNREADABLE as error:
         raise ImageError(f"image {image.hash[:12]}: corrupt pixel data: {error}") from error
+    with _lock:
+        picture = _decoded.setdefault(image.hash, picture)
+        pixels = sum(kept.width * kept.height for kept in _decoded.values())
+        while len(_decoded) > 1 and (len(_decoded) > MAX_DECODED or pixels > MAX_DECODED_PIXELS):
+            _, dropped = _decoded.popitem(last=False)
+            pixels -= dropped.width * dropped.height
+    return picture
