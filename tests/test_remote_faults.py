@@ -263,7 +263,7 @@ def test_availability(monkeypatch: pytest.MonkeyPatch) -> None:
             assert f"does not serve {Moody.name}" in str(kind.unavailable(RemoteSettings(url=url)))
         assert len(seen) == 1
     offer = {"tool": Moody.name, "backend": "embedded", "version": "0", "device": "cpu", "replicas": False}
-    body = {"protocol": 1, "offers": [offer | {"parameters": {}}]}
+    body = {"protocol": 1, "offers": [offer | {"parameters": {}, "backend_version": "0"}]}
     with scripted(http(json.dumps(body).encode())) as (url, _):
         assert "has version '0'" in str(kind.unavailable(RemoteSettings(url=url)))
         assert "backend 'gpt'" in str(kind.unavailable(RemoteSettings(url=url, service_backend="gpt")))
@@ -276,6 +276,8 @@ def test_the_registry_offers_the_remote_backend(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("VISTA_TOOL_SERVICE", server.address)
         selection = select_backend(Moody.name, "remote")
         assert selection.tool.device(RemoteSettings()) == server.address
-        assert selection.build().run([moody("fine", 4)])[0].text == "fine 4"
+        tool = selection.build()
+        assert tool.run([moody("fine", 4)])[0].text == "fine 4"
+        assert tool.settings.model_dump()["served_by"] == f"embedded {Moody.version}"
     with pytest.raises(ToolSettingsError, match="expected an address"):
         select_backend(Moody.name, "remote", {"url": "ftp://x"})

@@ -16,13 +16,15 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict
-from service_tools import http, scripted
+from service_tools import http, remote, scripted
 
 from tools.errors import ErrorCode, Fault, ModelError
 from tools.image import Image
 from tools.registry import backends_of, select_backend
+from tools.service.config import ServiceConfig
+from tools.service.server import running_server
 from tools.tool import Tool, ToolCall
-from tools.vlm_expert import OpenAISettings, OpenAIVlmExpert
+from tools.vlm_expert import OpenAISettings, OpenAIVlmExpert, VlmExpert
 
 RED = Image.from_pil(PIL.Image.new("RGB", (4, 4), "red"))
 BLUE = Image.from_pil(PIL.Image.new("RGB", (4, 4), "blue"))
@@ -141,6 +143,15 @@ def test_a_hanging_endpoint_costs_its_timeout_only() -> None:
         results = expert(url, timeout_s=0.3).run([question("?")] * 3)
         assert time.monotonic() - start < 1.3
     assert [result.error.kind for result in results if isinstance(result.error, Fault)] == ["ServiceTimeout"] * 3
+
+
+def test_a_tool_service_can_pass_the_questions_on(endpoint: str) -> None:
+    plan = {"tool": "vlm_expert", "backend": "openai", "settings": {"base_url": endpoint, "model": "big"}}
+    with running_server(ServiceConfig.checked({"port": 0, "tools": [plan]}), token="") as server:
+        asked = [question("Which?", RED, BLUE), question("?", RED, images=[5])]
+        results = remote(VlmExpert, server.address).run(asked)
+    assert results[0].text == "big 0 512: #ff0000 #0000ff Which?"
+    assert isinstance(results[1].error, ModelError) and "there is no image 5" in results[1].error.message
 
 
 def test_availability(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,9 @@ class RemoteSettings(ClientSettings):
     """Which backend of the tool the service is to use; empty: its first."""
     max_batch: int = Field(64, ge=1)
     """Calls in one request; more are sent in several at the same time."""
+    served_by: str = ""
+    """Backend and version that the service offered last. Filled in by the tool, so that results which another one would
+    give are not taken from the cache."""
 
     def address(self) -> str:
         """The base address; empty where none is set."""
@@ -65,8 +68,12 @@ class RemoteTool(Tool):
     settings: RemoteSettings
 
     def __init__(self, settings: ToolSettings | None = None) -> None:
-        """Connects to nothing yet."""
+        """Connects to nothing yet. What the service offers is known where `unavailable` asked."""
         super().__init__(settings)
+        offers = _known_offers.get((self.settings.address(), self.settings.token()), (0.0, ""))[1]
+        if not isinstance(offers, str) and (offer := _chosen(offers, self.name, self.settings.service_backend)):
+            served_by = f"{offer.backend} {offer.backend_version}"
+            self.settings = self.settings.model_copy(update={"served_by": served_by})
         self._client = self.settings.client()
         self._breaker = self.settings.breaker()
 
@@ -82,13 +89,14 @@ class RemoteTool(Tool):
         offers = _offers_of(address, settings.token())
         if isinstance(offers, str):
             return f"{offers}; run `vista tools serve` there"
-        mine = [offer for offer in offers if offer.tool == cls.name]
         wanted = settings.service_backend
-        if not any(wanted in ("", offer.backend) for offer in mine):
-            what = f"backend {wanted!r} of {cls.name}" if mine else cls.name
+        offer = _chosen(offers, cls.name, wanted)
+        if offer is None:
+            what = f"backend {wanted!r} of {cls.name}" if wanted else cls.name
             return f"{address} does not serve {what}: add it to the configuration of `vista tools serve`"
-        if (version := mine[0].version) != cls.version:
-            return f"{address} has version {version!r} of {cls.name}, this is {cls.version!r}: install the same there"
+        if offer.version != cls.version:
+            there = f"{address} has version {offer.version!r} of {cls.name}"
+            return f"{there}, this is {cls.version!r}: install the same there"
         return None
 
     @classmethod
@@ -187,6 +195,11 @@ def _missing(reply: Reply) -> list[str]:
     if problem.kind != "missing_images" or not problem.missing:
         raise refused
     return problem.missing
+
+
+def _chosen(offers: Sequence[Offer], tool: str, backend: str) -> Offer | None:
+    """The offer that serves a tool's calls; None when there is none. An empty `backend`: the first."""
+    return next((offer for offer in offers if offer.tool == tool and backend in ("", offer.backend)), None)
 
 
 _asking = threading.Lock()

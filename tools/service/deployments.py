@@ -167,7 +167,7 @@ def _name(tool: ServedTool) -> str:
 
 def _application(tool: ServedTool, modules: Sequence[str]) -> serve.Application:
     plan = tool.plan
-    actor: dict[str, Any] = {"num_cpus": plan.num_cpus, "num_gpus": plan.num_gpus}
+    actor: dict[str, Any] = {"num_cpus": plan.num_cpus, "num_gpus": tool.num_gpus}
     if tool.runtime_env:
         actor["runtime_env"] = tool.runtime_env
     scale: dict[str, Any] = {"num_replicas": plan.replicas or 1}

@@ -40,12 +40,17 @@ class ServedTool:
         return environment_of(self.tool) if self.plan.runtime_env is None else self.plan.runtime_env or None
 
     @property
+    def num_gpus(self) -> float:
+        """GPUs of each replica: what the plan says, or else the backend's settings."""
+        return self.plan.num_gpus or float(getattr(self.selection.settings, "num_gpus", 0.0))
+
+    @property
     def deployed(self) -> bool:
         """Whether it is a deployment of Ray Serve."""
         plan = self.plan
         if plan.replicas is not None:
             return plan.replicas > 0
-        return bool(self.tool.shared or plan.num_gpus or plan.autoscaling or self.runtime_env)
+        return bool(self.tool.shared or self.num_gpus or plan.autoscaling or self.runtime_env)
 
 
 def resolve(config: ServiceConfig) -> list[ServedTool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import socket
 import threading
@@ -19,8 +18,8 @@ from tools.service.runner import Executor, ToolRunner
 from tools.service.served_tool import ServedTool, resolve
 from tools.service.service import ToolService
 
-logger = logging.getLogger(__name__)
-
+_KEEP_ALIVE_S = 75
+"""Seconds that an idle connection stays open: longer than clients keep it, so that none is closed under a request."""
 _DRAIN_S = 5
 """Seconds that requests under way get when the service ends."""
 
@@ -48,6 +47,7 @@ class Server:
             ws="none",
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_DRAIN_S,
         )
         self._uvicorn = _Uvicorn(settings)
@@ -70,7 +70,7 @@ class Server:
 def settle_memory() -> None:
     """Takes all that is loaded out of the garbage collector's sight, for a process that only serves from now on.
 
-    A full collection over the libraries of tools and models halts every request for about 50 ms, several times a second.
+    A full collection over the libraries of tools and models halts every request for about 50 ms, often.
     """
     gc.collect()
     gc.freeze()

@@ -201,6 +201,7 @@ def _offer(served: ServedTool) -> Offer:
         tool=tool.name,
         backend=tool.backend,
         version=_version(served),
+        backend_version=tool.version,
         device=tool.device(settings),
         replicas=served.deployed,
         parameters=tool.arguments.model_json_schema(),

@@ -99,6 +99,7 @@ class Offer(_Body):
     tool: str
     backend: str
     version: str = Field(description="the tool's version, to compare with the client's")
+    backend_version: str = Field(description="the backend's version: changes whenever results may change")
     device: str
     replicas: bool = Field(description="whether it runs as a deployment of Ray Serve, or else in the service's process")
     parameters: dict[str, Any] = Field(description="JSON schema of the arguments")
