@@ -30,6 +30,7 @@ class _Entry:
 
     call: ToolCall
     since: float
+    key: str | None = None
     deadline: float | None = None
     alone: bool = False
     run: _Run | None = None
@@ -85,6 +86,7 @@ class CallQueue:
         self._gave_up = gave_up
         self._lock = threading.Lock()
         self._waiting: deque[_Entry] = deque()
+        self._keyed: dict[str, _Entry] = {}
         self._threads = 0
         self._running: list[_Run] = []
         self._hung_at = -math.inf
@@ -92,11 +94,20 @@ class CallQueue:
 
     def submit(self, calls: Sequence[ToolCall]) -> list[Future[ToolResult]]:
         """Queues calls. The futures never raise; nobody gives their runs up."""
-        return [entry.future for entry in self._enqueue(calls)]
+        return [entry.future for entry, _ in self._enqueue(calls)]
 
-    def serve(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """Queues calls and waits for their results, in order; never longer than the timeout allows."""
-        entries = self._enqueue(calls)
+    def serve(self, calls: Sequence[ToolCall], keys: Sequence[str | None] = ()) -> list[ToolResult]:
+        """Queues calls and waits for their results, never longer than the timeout allows.
+
+        Args:
+            calls: the calls.
+            keys: one per call; a call joins one of equal key that is under way. None joins none.
+
+        Returns:
+            One result per call, in order; `cached` where the call joined another.
+        """
+        queued = self._enqueue(calls, keys)
+        entries = [entry for entry, _ in queued]
         while waiting := [entry for entry in entries if not entry.future.done()]:
             due = min(map(self._due, waiting))
             left = min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX)
@@ -104,19 +115,35 @@ class CallQueue:
             for entry in waiting:
                 if self._due(entry) <= time.monotonic():
                     self._expire(entry)
-        return [entry.future.result() for entry in entries]
+        results = [(entry.future.result(), joined) for entry, joined in queued]
+        return [replace(result, cached=True, wall_s=0.0) if joined else result for result, joined in results]
 
     def oldest_start(self) -> float | None:
         """When the oldest run that goes on was started (of `time.monotonic`); None when nothing runs."""
         with self._lock:
             return min((run.started for run in self._running), default=None)
 
-    def _enqueue(self, calls: Sequence[ToolCall]) -> list[_Entry]:
-        entries = [_Entry(call, time.monotonic()) for call in calls]
+    def _enqueue(self, calls: Sequence[ToolCall], keys: Sequence[str | None] = ()) -> list[tuple[_Entry, bool]]:
+        """Entries, and whether they were under way already."""
+        queued = []
+        now = time.monotonic()
         with self._lock:
-            self._waiting.extend(entries)
+            for call, key in zip(calls, keys or [None] * len(calls), strict=True):
+                entry = self._keyed.get(key) if key is not None else None
+                queued.append((entry or _Entry(call, now, key), entry is not None))
+                if entry is None:
+                    self._waiting.append(queued[-1][0])
+                    if key is not None:
+                        self._keyed[key] = queued[-1][0]
             self._fill()
-        return entries
+        return queued
+
+    def _finish(self, entry: _Entry, result: ToolResult) -> None:
+        """The caller holds the lock."""
+        if not entry.future.done():
+            if entry.key is not None:
+                del self._keyed[entry.key]
+            entry.future.set_result(result)
 
     def _fill(self) -> None:
         """Starts a thread per batch that waits, as far as there is room. The caller holds the lock."""
@@ -184,8 +211,7 @@ class CallQueue:
             else:
                 results = [_refused(outcome)] if isinstance(outcome, FaultError) else outcome
                 for entry, result in zip(run.entries, results, strict=True):
-                    if not entry.future.done():
-                        entry.future.set_result(replace(result, wall_s=wall_s))
+                    self._finish(entry, replace(result, wall_s=wall_s))
             self._fill()
 
     # Giving up.
@@ -229,7 +255,7 @@ class CallQueue:
         wall_s = time.monotonic() - (entry.run.started if entry.run else entry.since)
         late = "no result" if entry.run else "still waiting behind calls that hang"
         fault = Fault("ToolTimeout", self._where, f"{late} after {self._timeout_s:g} s")
-        entry.future.set_result(ToolResult(error=fault, wall_s=wall_s))
+        self._finish(entry, ToolResult(error=fault, wall_s=wall_s))
 
     def _fault(self, kind: str, message: str) -> FaultError:
         return FaultError(Fault(kind, self._where, message))

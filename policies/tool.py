@@ -174,7 +174,7 @@ class ToolModule(RLModule):
                 results[index] = ToolResult(error=fault)
             else:
                 calls[index] = request.observation
-        served = cached_run(self._tool, list(calls.values()), self._cache, self._queue.serve)
+        served = cached_run(self._tool, list(calls.values()), self._cache, self._serve)
         results.update(zip(calls, served, strict=True))
         return [results[index] for index in range(len(requests))]
 
@@ -206,6 +206,10 @@ class ToolModule(RLModule):
                 getattr(self._tool, method)(*arguments)
         except FaultError as error:
             logger.warning("%s: %s", method, error)
+
+    def _serve(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """Runs what is not in the cache; equal calls of several episodes at the same time (a group's) run once."""
+        return self._queue.serve(calls, [self._cache.key(self._tool, call) for call in calls])
 
     def _injects_fault(self, request: Request) -> bool:
         rate = self.settings.fault_rate

@@ -60,15 +60,26 @@ def serve(made: CallQueue, *words: str) -> list[ToolResult]:
         return [future.result() for future in futures]
 
 
-def test_calls_of_several_threads_make_a_batch(worker: Worker) -> None:
-    results = serve(queue(worker, batch_size=4), "slow", "a", "b", "c", "d", "e")
-    assert [result.text for result in results] == ["slow", "a", "b", "c", "d", "e"]
-    assert worker.batches == [["slow"], ["a", "b", "c", "d"], ["e"]]
+def behind_another(made: CallQueue, worker: Worker, *words: str) -> list[ToolResult]:
+    """Calls that queue up while another runs."""
+    first = made.submit([ToolCall("x", {"word": "hang"})])
+    while not worker.batches:
+        time.sleep(0.001)
+    futures = [future for word in words for future in made.submit([ToolCall("x", {"word": word})])]
+    worker.release.set()
+    assert first[0].result(10).text == "hang"
+    return [future.result(10) for future in futures]
+
+
+def test_calls_that_wait_make_a_batch(worker: Worker) -> None:
+    results = behind_another(queue(worker, batch_size=4), worker, "a", "b", "c", "d", "e")
+    assert [result.text for result in results] == ["a", "b", "c", "d", "e"]
+    assert worker.batches == [["hang"], ["a", "b", "c", "d"], ["e"]]
 
 
 def test_a_lingering_run_waits_for_more_calls(worker: Worker) -> None:
     futures = []
-    made = queue(worker, batch_size=3, linger_s=0.1)
+    made = queue(worker, batch_size=3, linger_s=0.3)
     for word in "abc":
         futures += made.submit([ToolCall("x", {"word": word})])
     assert [future.result(5).text for future in futures] == ["a", "b", "c"]
@@ -76,9 +87,9 @@ def test_a_lingering_run_waits_for_more_calls(worker: Worker) -> None:
 
 
 def test_a_failed_batch_runs_again_one_by_one(worker: Worker) -> None:
-    results = serve(queue(worker, batch_size=8), "slow", "a", "crash", "b")
-    assert [type(result.error) for result in results] == [type(None), type(None), Fault, type(None)]
-    assert worker.batches == [["slow"], ["a", "crash", "b"], ["a"], ["crash"], ["b"]]
+    results = behind_another(queue(worker, batch_size=8), worker, "a", "crash", "b")
+    assert [type(result.error) for result in results] == [type(None), Fault, type(None)]
+    assert worker.batches == [["hang"], ["a", "crash", "b"], ["a"], ["crash"], ["b"]]
 
 
 def test_a_long_queue_is_no_reason_to_give_up(worker: Worker) -> None:
@@ -106,3 +117,27 @@ def test_what_was_given_up_and_ends_after_all_changes_nothing(worker: Worker) ->
     assert isinstance(late.error, Fault)
     assert [result.text for result in serve(made, "a", "b")] == ["a", "b"]
     assert made.oldest_start() is None
+
+
+def test_equal_calls_under_way_are_one(worker: Worker) -> None:
+    made = queue(worker, concurrency=8, timeout_s=5.0)
+
+    def one(word: str, key: str | None) -> ToolResult:
+        (result,) = made.serve([ToolCall("x", {"word": word})], [key])
+        return result
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [("slow", "k")] * 4 + [("slow", None)] * 2
+        results = list(pool.map(lambda pair: one(*pair), asked))
+    assert [result.text for result in results] == ["slow"] * 6
+    assert len(worker.batches) == 3
+    assert sum(result.cached for result in results) == 3
+    assert one("again", "k").text == "again"  # it was under way, not kept
+
+
+def test_who_joins_a_hanging_call_is_given_up_with_it(worker: Worker) -> None:
+    made = queue(worker, concurrency=8, timeout_s=0.2)
+    results = made.serve([ToolCall("x", {"word": "hang"})] * 3, ["k"] * 3)
+    assert [result.error.kind for result in results if isinstance(result.error, Fault)] == ["ToolTimeout"] * 3
+    assert made.abandoned == 1 and len(worker.batches) == 1
+    assert made.serve([ToolCall("x", {"word": "a"})], ["k"])[0].text == "a"

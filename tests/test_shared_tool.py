@@ -33,6 +33,7 @@ for _module in (shared_moody, sys.modules[__name__]):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.registered_tools()
     monkeypatch.setattr(registry, "_tools", dict(registry._tools))
     monkeypatch.setattr(registry, "_names", dict(registry._names))
     register_tool(SharedMoody)

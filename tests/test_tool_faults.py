@@ -50,6 +50,7 @@ def write(request: Request) -> str:
 
 @pytest.fixture(autouse=True)
 def _moody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    registry.registered_tools()
     for name in ("_tools", "_names"):
         monkeypatch.setattr(registry, name, dict(getattr(registry, name)))
     register_tool(SharedMoody)
