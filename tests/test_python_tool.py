@@ -210,13 +210,13 @@ def test_every_protection_is_asked_for(docker: DockerClient) -> None:
     ("name", "value"),
     [
         ("uid", 0), ("capabilities", 8), ("no_new_privileges", 0), ("seccomp", 0), ("read_only_root", False),
-        ("routes", 1), ("pids", -1), ("memory", 1 << 40), ("swap", -1), ("cpus", None),
+        ("routes", 1), ("sockets", True), ("pids", -1), ("memory", 1 << 40), ("swap", -1), ("cpus", None),
     ],
 )  # fmt: skip
 def test_a_protection_that_does_not_hold_is_refused(name: str, value: object) -> None:
     held = {
         "uid": 65532, "capabilities": 0, "no_new_privileges": 1, "seccomp": 2, "read_only_root": True, "routes": 0,
-        "pids": 64, "memory": 256 << 20, "swap": 0, "cpus": 1.0,
+        "sockets": False,         "pids": 64, "memory": 256 << 20, "swap": 0, "cpus": 1.0,
     }  # fmt: skip
     refuse_unprotected(held, SandboxSettings())
     with pytest.raises(SandboxError, match=f"would not hold on this machine: {name} is {value}"):

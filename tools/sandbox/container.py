@@ -30,6 +30,7 @@ START_S = 60.0
 GRACE_S = 2.0
 """Seconds beyond a call's own limit until the container is ended from outside."""
 _REMOVAL_S = 30.0
+_MAX_PART = 1 << 28
 
 _FRAME = struct.Struct(">BxxxI")
 _STDOUT = 1
@@ -180,7 +181,9 @@ class Container:
             raise SandboxError("the container was ended from outside")
 
     def _read(self, size: int) -> bytes:
-        """Exactly `size` bytes of the container's standard output."""
+        """Exactly `size` bytes of the container's standard output. What is in there is not trusted with more memory."""
+        if size > _MAX_PART:
+            raise SandboxError(f"the container announces {size:,} bytes")
         while len(self._pending) < size:
             stream, length = _FRAME.unpack(self._receive(_FRAME.size))
             (self._pending if stream == _STDOUT else self._complaints).extend(self._receive(length))
@@ -249,6 +252,7 @@ def refuse_unprotected(found: dict[str, Any], settings: SandboxSettings) -> None
         "no_new_privileges": 1,
         "seccomp": 2,
         "read_only_root": True,
+        "sockets": False,
         "routes": 0,
         "pids": settings.pids,
         "memory": settings.memory_mb * MEBIBYTE,
