@@ -13,6 +13,8 @@ from tools.chart.frame import Frame, Label
 
 ROTATED = 14.0
 """Degrees from which a tick label counts as rotated."""
+_STARRED = re.compile(r"^((?:1[6-9]|20|21)\d\d)[°”“\"]$")
+"""What OCR makes of a forecast year's asterisk."""
 YEAR = re.compile(r"(1[6-9]|20|21)\d\d")
 
 
@@ -60,7 +62,8 @@ def find_categories(
 
 def fill_years(names: Sequence[str]) -> list[str]:
     """Years between labelled years, where every label is a year and steps are regular."""
-    filled = list(names)
+    filled = _repaired_years(names)
+    names = list(filled)
     known = [(i, int(name.rstrip("*"))) for i, name in enumerate(names) if re.fullmatch(YEAR.pattern + r"\*?", name)]
     if len(known) < 2 or len(known) != sum(bool(name) for name in names):
         return filled
@@ -73,6 +76,20 @@ def fill_years(names: Sequence[str]) -> list[str]:
         for k in range(len(filled)):
             filled[k] = filled[k] or str(first + k - i)
     return filled
+
+
+def _repaired_years(names: Sequence[str]) -> list[str]:
+    """Years whose beginning was cut off (`19` between `2018` and `2020`), where all others are years in one step."""
+    known = [(i, int(name)) for i, name in enumerate(names) if YEAR.fullmatch(name)]
+    steps = {(last - first) / (j - i) for (i, first), (j, last) in pairwise(known)}
+    if len(steps) != 1 or len(known) < 2 * (sum(bool(name) for name in names) - len(known)):
+        return list(names)
+    (start, first), step = known[0], steps.pop()
+    expected = [f"{first + step * (i - start):.0f}" for i in range(len(names))]
+    return [
+        year if len(name) in (2, 3) and year.endswith(name) else name
+        for name, year in zip(names, expected, strict=True)
+    ]
 
 
 def _rows(zone: Sequence[Label]) -> list[list[Label]]:
@@ -159,4 +176,5 @@ def _join(lines: Sequence[Label]) -> str:
     for line in sorted(lines, key=lambda label: (round(label.order[0] / 6), label.order[1])):
         glue = "" if text.endswith(("-", "/")) else " "
         text = f"{text}{glue}{line.text}" if text else line.text
-    return text.replace(" | ", " ").replace("|", "I").strip()
+    text = text.replace(" | ", " ").replace("|", "I").strip()
+    return _STARRED.sub(r"\1*", text)
