@@ -10,10 +10,13 @@ import numpy as np
 
 from tools.chart.frame import Frame, Label
 from tools.chart.mark import Colour, Mark, colour_distance, marks_of
+from tools.chart.stacks import scan_stacks
 
 MIN_FILL = 0.72
 """A bar covers at least this part of its box."""
 MIN_THICKNESS = 3.0
+MIN_SCANNED = 0.85
+"""A scan along the edges is believed when it confirms this part of the bars."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,10 @@ def find_bars(frame: Frame, marks: Sequence[Mark], labels: Sequence[Label], lege
     if horizontal:
         frame = frame.turn()
         marks = [Mark(m.y1, frame.height - m.x2, m.y2, frame.height - m.x1, m.area, m.colour) for m in marks]
-    return _bar_set(frame, marks, size)
+    return _bar_set(frame, marks, size, [mark.colour for mark in legend])
 
 
-def _bar_set(frame: Frame, marks: Sequence[Mark], size: float) -> BarSet | None:
+def _bar_set(frame: Frame, marks: Sequence[Mark], size: float, legend: Sequence[Colour]) -> BarSet | None:
     tolerance = max(2.0, 0.06 * size)
     thick = [m for m in marks if abs(m.width - size) <= tolerance and m.fill >= MIN_FILL]
     tall = [m for m in thick if m.height >= 3]
@@ -110,8 +113,19 @@ def _bar_set(frame: Frame, marks: Sequence[Mark], size: float) -> BarSet | None:
     stacked = _is_stacked(bars)
     ends = Counter(round(m.y2) for m in bars) + Counter(round(m.y1) for m in bars)
     baseline = bottom if stacked else max(ends, key=lambda end: (sum(ends[end + d] for d in (-1, 0, 1)), ends[end]))
+    if stacked:
+        palette = list(dict.fromkeys([*(m.colour for m in bars), *legend]))
+        parts = scan_stacks(frame.pixels, palette, baseline, size, tolerance)
+        if sum(any(_covers(part, bar) for part in parts) for bar in bars) >= MIN_SCANNED * len(bars):
+            bars = parts
     bars = sorted(bars, key=lambda m: m.x)
     return BarSet(frame, tuple(bars), float(baseline), stacked, size)
+
+
+def _covers(part: Mark, bar: Mark) -> bool:
+    """Whether most of a bar lies in a part of its colour."""
+    shared = min(part.y2, bar.y2) - max(part.y1, bar.y1)
+    return part.colour == bar.colour and abs(part.x - bar.x) <= 2 and shared >= 0.7 * bar.height
 
 
 def _common_size(sizes: Sequence[float], marks: Sequence[Mark]) -> tuple[float, float]:
