@@ -116,13 +116,13 @@ def _entries(lines: Sequence[Label], marker: Mark, marks: Sequence[Mark]) -> lis
     markers = [marker, *sorted(further, key=lambda mark: mark.x1)]
     if len(lines) == 1 and len(markers) > 1:
         x1, _, x2, _ = lines[0].box
-        parts = _split_at(lines[0].text, [(m.x1 - x1) / (x2 - x1) for m in markers[1:]])
+        parts = split_at(lines[0].text, [(m.x1 - x1) / (x2 - x1) for m in markers[1:]])
         if all(parts):
             return [LegendEntry(part, m.colour, (lines[0],), m) for part, m in zip(parts, markers, strict=True)]
     return [LegendEntry(_name(lines, marker), marker.colour, tuple(lines), marker)]
 
 
-def _split_at(text: str, places: Sequence[float]) -> list[str]:
+def split_at(text: str, places: Sequence[float]) -> list[str]:
     """A text taken apart near some places (shares of its length), at the seams between names where there are any."""
     seams = [match.start() for match in _SEAM.finditer(text)]
     cuts = [0]

@@ -40,7 +40,7 @@ def scan_stacks(
 
 
 def _scan(pixels: np.ndarray, palette: Sequence[Colour], x1: int, x2: int, bottom: int) -> list[Mark]:
-    inset = min(3, (x2 - x1) // 3)
+    inset = max(1, min(3, (x2 - x1) // 5))
     columns = sorted({x1 + inset - 1, x1 + inset, x2 - inset - 1, x2 - inset})
     found = _nearest(pixels[: bottom + 1, columns], palette)
     agreed = np.array([np.bincount(row + 1, minlength=len(palette) + 1).argmax() - 1 for row in found])
