@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from rapidfuzz import fuzz
 
 from tools.chart.axes import axis_through, find_value_axis
-from tools.chart.categories import CategoryAxis, fill_years
+from tools.chart.categories import CategoryAxis, fill_years, find_categories
 from tools.chart.frame import Frame, split_word
 from tools.chart.legend import split_at
 from tools.chart.markers import on_markers
@@ -328,3 +328,26 @@ def test_a_sector_name_above_a_pie_is_no_title() -> None:
 
     assert {row[0] for row in read(chart(draw)).data["rows"]} == {"Bus", "Train", "Car"}
     assert read(chart(draw, "Ways to work")).data["title"] == "Ways to work"
+
+
+def test_a_missing_bar_moves_no_other_one() -> None:
+    """The third group has no first bar, and the gap between groups is hardly wider than a bar."""
+
+    def draw(axes: Axes) -> None:
+        places = np.arange(5)
+        axes.bar_label(axes.bar(places[[0, 1, 3, 4]] - 0.2, [4, 6, 9, 3], 0.36, color="#2876dd", label="Bus"))
+        axes.bar_label(axes.bar(places + 0.2, [8, 5, 7, 2, 6], 0.36, color="#0f283e", label="Tram"))
+        axes.set_xticks(places, ["Oslo", "Rome", "Bonn", "Lyon", "Cork"])
+        axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, -0.1))
+
+    rows = read(chart(draw, size=(6.0, 4.0))).data["rows"]
+    assert rows == [["Oslo", "4", "8"], ["Rome", "6", "5"], ["Bonn", "", "7"], ["Lyon", "9", "2"], ["Cork", "3", "6"]]
+
+
+def test_neighbouring_labels_read_as_one_are_cut_between_the_bars() -> None:
+    labels = [word("Peugeot Nissan", 10, 100, 130), word("Fiat", 200, 100, 40)]
+    frame = Frame(np.full((120, 300, 3), 255, np.uint8), tuple(labels))
+    found = find_categories(frame, frame.labels, 80.0, [40.0, 115.0, 220.0])
+    assert found.names == ("Peugeot", "Nissan", "Fiat")
+    wide = find_categories(frame, frame.labels[:1], 80.0, [75.0, 220.0])
+    assert wide.names == ("Peugeot Nissan", "")

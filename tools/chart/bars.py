@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from tools.chart.stacks import scan_stacks
 MIN_FILL = 0.72
 """A bar covers at least this part of its box."""
 MIN_THICKNESS = 3.0
+GRID_STEP = 1.2
+"""Distances between bars of one series that are at most so many times the shortest one are one step."""
 MIN_SCANNED = 0.85
 """A scan along the edges is believed when it confirms this part of the bars."""
 
@@ -187,6 +190,9 @@ def group_bars(bars: BarSet, colour_of: dict[Colour, Colour]) -> list[dict[Colou
     near = 1.45 * min(steps, default=bars.thickness)
     if len(set(colour_of.values())) == 1 or not _grouped(bars, colour_of):
         return [{colour_of[bar.colour]: bar} for bar in bars.bars]
+    on_grid = _grid_groups(bars.bars, colour_of)
+    if on_grid is not None:
+        return on_grid
     previous: Mark | None = None
     for bar in bars.bars:
         colour = colour_of[bar.colour]
@@ -195,6 +201,34 @@ def group_bars(bars: BarSet, colour_of: dict[Colour, Colour]) -> list[dict[Colou
         groups[-1][colour] = bar
         previous = bar
     return groups
+
+
+def _grid_groups(bars: Sequence[Mark], colour_of: dict[Colour, Colour]) -> list[dict[Colour, Mark]] | None:
+    """Groups at one distance from each other, cut at the widest gap, so that a missing bar moves no other one.
+
+    None where the bars stand on no such grid.
+    """
+    places: dict[Colour, list[float]] = {}
+    for bar in bars:
+        places.setdefault(colour_of[bar.colour], []).append(bar.x)
+    steps = [b - a for xs in places.values() for a, b in pairwise(xs)]
+    if len(places) < 2 or len(steps) < 3 or min(steps) < 2:
+        return None
+    near = [step for step in steps if step <= GRID_STEP * min(steps)]
+    longest = np.array(max(places.values(), key=len))
+    counts = np.concatenate([[0], np.cumsum(np.round(np.diff(longest) / np.median(near)))])
+    pitch = float(np.polyfit(counts, longest, 1)[0])
+    phases = sorted(bar.x % pitch for bar in bars)
+    gaps = [b - a for a, b in zip(phases, [*phases[1:], phases[0] + pitch], strict=True)]
+    widest = int(np.argmax(gaps))
+    cut = phases[widest] + gaps[widest] / 2
+    groups: dict[int, dict[Colour, Mark]] = {}
+    for bar in bars:
+        group = groups.setdefault(int((bar.x - cut) // pitch), {})
+        if colour_of[bar.colour] in group:
+            return None
+        group[colour_of[bar.colour]] = bar
+    return [groups[index] for index in sorted(groups)]
 
 
 def _grouped(bars: BarSet, colour_of: dict[Colour, Colour]) -> bool:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from tools.chart.frame import Frame, Label
+from tools.chart.legend import split_at
 
 ROTATED = 14.0
 """Degrees from which a tick label counts as rotated."""
@@ -48,6 +49,8 @@ def find_categories(
         return CategoryAxis(("",) * len(centres or ()), tuple(centres or ()), title)
     if centres is None:
         centres = _centres_of(zone)
+    else:
+        zone = _taken_apart(frame, zone, centres)
     anchor = _best_anchor(zone, centres)
     texts: list[list[Label]] = [[] for _ in centres]
     pitch = min(np.diff(sorted(centres)), default=float(frame.width))
@@ -58,6 +61,22 @@ def find_categories(
             texts[nearest].append(label)
     names = [_join(lines) for lines in texts]
     return CategoryAxis(tuple(names), tuple(centres), title)
+
+
+def _taken_apart(frame: Frame, zone: Sequence[Label], centres: Sequence[float]) -> list[Label]:
+    """Labels of neighbouring categories that were read as one, cut between them."""
+    parts: list[Label] = []
+    for label in zone:
+        x1, _, x2, _ = label.box
+        own = [centre for centre in centres if x1 <= centre <= x2]
+        level = [other for other in zone if other is not label and abs(other.y - label.y) <= label.word.line_height]
+        others = any(other.box[0] <= centre <= other.box[2] for other in level for centre in own)
+        if frame.turned or abs(label.word.angle) >= ROTATED or len(own) < 2 or others:
+            parts.append(label)
+            continue
+        names = split_at(label.text, [((a + b) / 2 - x1) / (x2 - x1) for a, b in pairwise(own)])
+        parts += frame.cut(label, names) if all(names) and len(label.text.split()) >= len(own) else [label]
+    return parts
 
 
 def fill_years(names: Sequence[str]) -> list[str]:
