@@ -129,7 +129,10 @@ def test_why_a_model_cannot_run_here(tmp_path: Path) -> None:
         select_backend("chart_answer", "chartmoe")
     with pytest.raises(ToolUnavailableError, match="trust_remote_code"):
         select_backend("chart_answer", "chartmoe", {"transformers": ""})
-    with pytest.raises(ToolUnavailableError, match="hf download ybelkada/fonts"):
+    with pytest.raises(ToolUnavailableError, match="hf download google/deplot && hf download ybelkada/fonts"):
+        select_backend("chart_to_table", "deplot")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ToolUnavailableError, match=r"the font .* hf download ybelkada/fonts"):
         select_backend("chart_to_table", "deplot", {"model": str(tmp_path)})
     with pytest.raises(ToolUnavailableError, match="no such font"):
         select_backend("chart_to_table", "deplot", {"font": str(tmp_path / "none.ttf")})

@@ -18,9 +18,12 @@ from matplotlib.figure import Figure
 from rapidfuzz import fuzz
 
 from tools.chart.axes import axis_through, find_value_axis
-from tools.chart.categories import fill_years
+from tools.chart.categories import CategoryAxis, fill_years, find_categories
 from tools.chart.frame import Frame, split_word
+from tools.chart.legend import split_at
+from tools.chart.markers import on_markers
 from tools.chart.number import Number, format_value, parse_number
+from tools.chart.stacks import scan_stacks
 from tools.chart.text import Word
 from tools.chart.values import repaired
 from tools.chart_to_table import ChartToTable
@@ -241,3 +244,110 @@ def test_real_charts(shared_data: Path) -> None:
             numbers = [number.value for row in rows for cell in row[1:] if (number := parse_number(cell))]
             found += any(abs(value - gold.value) <= 0.05 * abs(gold.value) for value in numbers)
     assert found / len(questions) >= FLOOR
+
+
+def test_parts_of_stacks_behind_their_values() -> None:
+    """Values as wide as the bars cut the thin parts to pieces; along the edges they are whole."""
+    parts = {"Bus": ([40, 55, 60], "#2876dd"), "Tram": ([7, 6, 9], "#0f283e"), "Ferry": ([20, 35, 15], "#87bc24")}
+
+    def draw(axes: Axes) -> None:
+        bottom = np.zeros(3)
+        for name, (values, colour) in parts.items():
+            drawn = axes.bar(["2018", "2019", "2020"], values, 0.55, bottom=bottom, color=colour, label=name)
+            axes.bar_label(drawn, [f"{value}.00" for value in values], label_type="center", fontsize=9, color="white")
+            bottom += values
+        axes.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.1))
+
+    data = read(chart(draw, size=(4.4, 4.2))).data
+    assert data["columns"] == ["Label", "Bus", "Tram", "Ferry"]
+    for column, (values, _) in enumerate(parts.values(), 1):
+        assert [float(row[column]) for row in data["rows"]] == pytest.approx(values, abs=1.2)
+
+
+def test_scanned_stacks_by_hand() -> None:
+    red, blue = (200, 0, 0), (0, 0, 200)
+    pixels = np.full((60, 50, 3), 255, np.uint8)
+    pixels[30:50, 5:15], pixels[20:29, 5:15] = red, blue
+    pixels[40:50, 25:35] = blue
+    pixels[22:27, 8:12] = 255  # a printed value
+    parts = scan_stacks(pixels, [red, blue], 50.0, 10.0, 2.0)
+    assert [(m.x1, m.y1, m.y2, m.colour) for m in parts] == [(5, 30, 50, red), (5, 20, 29, blue), (25, 40, 50, blue)]
+    assert scan_stacks(pixels, [], 50.0, 10.0, 2.0) == [] == scan_stacks(pixels, [red], 2.0, 10.0, 2.0)
+    assert scan_stacks(pixels, [red, blue], 50.0, 20.0, 2.0) == []
+
+
+def test_markers_tell_the_years_between_the_labels() -> None:
+    years, values = list(range(2000, 2013)), [5, 9, 6, 14, 11, 19, 13, 8, 16, 21, 12, 7, 10]
+
+    def draw(axes: Axes) -> None:
+        axes.plot(years, values, marker="o", markersize=7, linewidth=2.5, color="#2876dd")
+        axes.set_xticks(years[::2], [str(year) for year in years[::2]], rotation=45, ha="right")
+        axes.set_ylim(0, 25)
+
+    data = read(chart(draw, size=(6.4, 4.0))).data
+    assert [row[0] for row in data["rows"]] == [str(year) for year in years]
+    assert [float(row[1]) for row in data["rows"]] == pytest.approx(values, abs=0.5)
+
+
+def test_categories_move_onto_markers_only_where_they_meet_them() -> None:
+    axis = CategoryAxis(("a", "b", "c", "d"), (10.0, 31.0, 49.0, 70.0), None)
+    assert on_markers(axis, [13.0, 33.0, 53.0, 73.0]).centres == (13.0, 33.0, 53.0, 73.0)
+    assert on_markers(axis, [13.0, 73.0]) == axis
+    assert on_markers(axis, [1.0, 2.0, 3.0, 4.0]) == axis
+    labelled = CategoryAxis(("2000", "2002", "2004*"), (10.0, 30.0, 50.0), None)
+    full = on_markers(labelled, [10.0, 20.0, 30.0, 40.0, 50.0])
+    assert full.names == ("2000", "", "2002", "", "2004*") and full.centres == (10.0, 20.0, 30.0, 40.0, 50.0)
+    assert fill_years(full.names) == ["2000", "2001", "2002", "2003", "2004*"]
+    assert on_markers(labelled, [10.0, 30.0, 50.0]).names == labelled.names
+
+
+def test_years_are_mended() -> None:
+    assert fill_years(["2017", "2018", "19", "2020"]) == ["2017", "2018", "2019", "2020"]
+    assert fill_years(["2024*", "", "2026*"]) == ["2024*", "2025*", "2026*"]
+    assert fill_years(["2017", "18", "20"]) == ["2017", "18", "20"]
+    assert fill_years(["12", "2013", "7", "2015"])[2] == "7"
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "parts"),
+    [
+        ("FemaleMale", [0.6], ["Female", "Male"]),
+        ("18–34 years35–54 years55 or above", [0.35, 0.66], ["18–34 years", "35–54 years", "55 or above"]),
+        ("2018 2019", [0.5], ["2018", "2019"]),
+        ("Oil • Gas", [0.45], ["Oil", "Gas"]),
+        ("abcdefgh", [0.5], ["abcd", "efgh"]),
+    ],
+)
+def test_names_run_together_are_cut_at_the_markers(text: str, places: list[float], parts: list[str]) -> None:
+    assert split_at(text, places) == parts
+
+
+def test_a_sector_name_above_a_pie_is_no_title() -> None:
+    def draw(axes: Axes) -> None:
+        axes.pie([50, 30, 20], labels=["Bus", "Train", "Car"], autopct="%d%%")
+
+    assert {row[0] for row in read(chart(draw)).data["rows"]} == {"Bus", "Train", "Car"}
+    assert read(chart(draw, "Ways to work")).data["title"] == "Ways to work"
+
+
+def test_a_missing_bar_moves_no_other_one() -> None:
+    """The third group has no first bar, and the gap between groups is hardly wider than a bar."""
+
+    def draw(axes: Axes) -> None:
+        places = np.arange(5)
+        axes.bar_label(axes.bar(places[[0, 1, 3, 4]] - 0.2, [4, 6, 9, 3], 0.36, color="#2876dd", label="Bus"))
+        axes.bar_label(axes.bar(places + 0.2, [8, 5, 7, 2, 6], 0.36, color="#0f283e", label="Tram"))
+        axes.set_xticks(places, ["Oslo", "Rome", "Bonn", "Lyon", "Cork"])
+        axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, -0.1))
+
+    rows = read(chart(draw, size=(6.0, 4.0))).data["rows"]
+    assert rows == [["Oslo", "4", "8"], ["Rome", "6", "5"], ["Bonn", "", "7"], ["Lyon", "9", "2"], ["Cork", "3", "6"]]
+
+
+def test_neighbouring_labels_read_as_one_are_cut_between_the_bars() -> None:
+    labels = [word("Peugeot Nissan", 10, 100, 130), word("Fiat", 200, 100, 40)]
+    frame = Frame(np.full((120, 300, 3), 255, np.uint8), tuple(labels))
+    found = find_categories(frame, frame.labels, 80.0, [40.0, 115.0, 220.0])
+    assert found.names == ("Peugeot", "Nissan", "Fiat")
+    wide = find_categories(frame, frame.labels[:1], 80.0, [75.0, 220.0])
+    assert wide.names == ("Peugeot Nissan", "")

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from tools.chart.frame import Frame, Label
 from tools.chart.mark import Colour, Mark, colour_distance, marks_of
+from tools.chart.stacks import scan_stacks
 
 MIN_FILL = 0.72
 """A bar covers at least this part of its box."""
 MIN_THICKNESS = 3.0
+GRID_STEP = 1.2
+"""Distances between bars of one series that are at most so many times the shortest one are one step."""
+MIN_SCANNED = 0.85
+"""A scan along the edges is believed when it confirms this part of the bars."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +101,10 @@ def find_bars(frame: Frame, marks: Sequence[Mark], labels: Sequence[Label], lege
     if horizontal:
         frame = frame.turn()
         marks = [Mark(m.y1, frame.height - m.x2, m.y2, frame.height - m.x1, m.area, m.colour) for m in marks]
-    return _bar_set(frame, marks, size)
+    return _bar_set(frame, marks, size, [mark.colour for mark in legend])
 
 
-def _bar_set(frame: Frame, marks: Sequence[Mark], size: float) -> BarSet | None:
+def _bar_set(frame: Frame, marks: Sequence[Mark], size: float, legend: Sequence[Colour]) -> BarSet | None:
     tolerance = max(2.0, 0.06 * size)
     thick = [m for m in marks if abs(m.width - size) <= tolerance and m.fill >= MIN_FILL]
     tall = [m for m in thick if m.height >= 3]
@@ -110,8 +116,19 @@ def _bar_set(frame: Frame, marks: Sequence[Mark], size: float) -> BarSet | None:
     stacked = _is_stacked(bars)
     ends = Counter(round(m.y2) for m in bars) + Counter(round(m.y1) for m in bars)
     baseline = bottom if stacked else max(ends, key=lambda end: (sum(ends[end + d] for d in (-1, 0, 1)), ends[end]))
+    if stacked:
+        palette = list(dict.fromkeys([*(m.colour for m in bars), *legend]))
+        parts = scan_stacks(frame.pixels, palette, baseline, size, tolerance)
+        if sum(any(_covers(part, bar) for part in parts) for bar in bars) >= MIN_SCANNED * len(bars):
+            bars = parts
     bars = sorted(bars, key=lambda m: m.x)
     return BarSet(frame, tuple(bars), float(baseline), stacked, size)
+
+
+def _covers(part: Mark, bar: Mark) -> bool:
+    """Whether most of a bar lies in a part of its colour."""
+    shared = min(part.y2, bar.y2) - max(part.y1, bar.y1)
+    return part.colour == bar.colour and abs(part.x - bar.x) <= 2 and shared >= 0.7 * bar.height
 
 
 def _common_size(sizes: Sequence[float], marks: Sequence[Mark]) -> tuple[float, float]:
@@ -173,6 +190,9 @@ def group_bars(bars: BarSet, colour_of: dict[Colour, Colour]) -> list[dict[Colou
     near = 1.45 * min(steps, default=bars.thickness)
     if len(set(colour_of.values())) == 1 or not _grouped(bars, colour_of):
         return [{colour_of[bar.colour]: bar} for bar in bars.bars]
+    on_grid = _grid_groups(bars.bars, colour_of)
+    if on_grid is not None:
+        return on_grid
     previous: Mark | None = None
     for bar in bars.bars:
         colour = colour_of[bar.colour]
@@ -181,6 +201,34 @@ def group_bars(bars: BarSet, colour_of: dict[Colour, Colour]) -> list[dict[Colou
         groups[-1][colour] = bar
         previous = bar
     return groups
+
+
+def _grid_groups(bars: Sequence[Mark], colour_of: dict[Colour, Colour]) -> list[dict[Colour, Mark]] | None:
+    """Groups at one distance from each other, cut at the widest gap, so that a missing bar moves no other one.
+
+    None where the bars stand on no such grid.
+    """
+    places: dict[Colour, list[float]] = {}
+    for bar in bars:
+        places.setdefault(colour_of[bar.colour], []).append(bar.x)
+    steps = [b - a for xs in places.values() for a, b in pairwise(xs)]
+    if len(places) < 2 or len(steps) < 3 or min(steps) < 2:
+        return None
+    near = [step for step in steps if step <= GRID_STEP * min(steps)]
+    longest = np.array(max(places.values(), key=len))
+    counts = np.concatenate([[0], np.cumsum(np.round(np.diff(longest) / np.median(near)))])
+    pitch = float(np.polyfit(counts, longest, 1)[0])
+    phases = sorted(bar.x % pitch for bar in bars)
+    gaps = [b - a for a, b in zip(phases, [*phases[1:], phases[0] + pitch], strict=True)]
+    widest = int(np.argmax(gaps))
+    cut = phases[widest] + gaps[widest] / 2
+    groups: dict[int, dict[Colour, Mark]] = {}
+    for bar in bars:
+        group = groups.setdefault(int((bar.x - cut) // pitch), {})
+        if colour_of[bar.colour] in group:
+            return None
+        group[colour_of[bar.colour]] = bar
+    return [groups[index] for index in sorted(groups)]
 
 
 def _grouped(bars: BarSet, colour_of: dict[Colour, Colour]) -> bool:

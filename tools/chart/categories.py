@@ -10,9 +10,12 @@ from itertools import pairwise
 import numpy as np
 
 from tools.chart.frame import Frame, Label
+from tools.chart.legend import split_at
 
 ROTATED = 14.0
 """Degrees from which a tick label counts as rotated."""
+_STARRED = re.compile(r"^((?:1[6-9]|20|21)\d\d)[°”“\"]$")
+"""What OCR makes of a forecast year's asterisk."""
 YEAR = re.compile(r"(1[6-9]|20|21)\d\d")
 
 
@@ -46,6 +49,8 @@ def find_categories(
         return CategoryAxis(("",) * len(centres or ()), tuple(centres or ()), title)
     if centres is None:
         centres = _centres_of(zone)
+    else:
+        zone = _taken_apart(frame, zone, centres)
     anchor = _best_anchor(zone, centres)
     texts: list[list[Label]] = [[] for _ in centres]
     pitch = min(np.diff(sorted(centres)), default=float(frame.width))
@@ -58,9 +63,26 @@ def find_categories(
     return CategoryAxis(tuple(names), tuple(centres), title)
 
 
+def _taken_apart(frame: Frame, zone: Sequence[Label], centres: Sequence[float]) -> list[Label]:
+    """Labels of neighbouring categories that were read as one, cut between them."""
+    parts: list[Label] = []
+    for label in zone:
+        x1, _, x2, _ = label.box
+        own = [centre for centre in centres if x1 <= centre <= x2]
+        level = [other for other in zone if other is not label and abs(other.y - label.y) <= label.word.line_height]
+        others = any(other.box[0] <= centre <= other.box[2] for other in level for centre in own)
+        if frame.turned or abs(label.word.angle) >= ROTATED or len(own) < 2 or others:
+            parts.append(label)
+            continue
+        names = split_at(label.text, [((a + b) / 2 - x1) / (x2 - x1) for a, b in pairwise(own)])
+        parts += frame.cut(label, names) if all(names) and len(label.text.split()) >= len(own) else [label]
+    return parts
+
+
 def fill_years(names: Sequence[str]) -> list[str]:
     """Years between labelled years, where every label is a year and steps are regular."""
-    filled = list(names)
+    filled = _repaired_years(names)
+    names = list(filled)
     known = [(i, int(name.rstrip("*"))) for i, name in enumerate(names) if re.fullmatch(YEAR.pattern + r"\*?", name)]
     if len(known) < 2 or len(known) != sum(bool(name) for name in names):
         return filled
@@ -73,6 +95,20 @@ def fill_years(names: Sequence[str]) -> list[str]:
         for k in range(len(filled)):
             filled[k] = filled[k] or str(first + k - i)
     return filled
+
+
+def _repaired_years(names: Sequence[str]) -> list[str]:
+    """Years whose beginning was cut off (`19` between `2018` and `2020`), where all others are years in one step."""
+    known = [(i, int(name)) for i, name in enumerate(names) if YEAR.fullmatch(name)]
+    steps = {(last - first) / (j - i) for (i, first), (j, last) in pairwise(known)}
+    if len(steps) != 1 or len(known) < 2 * (sum(bool(name) for name in names) - len(known)):
+        return list(names)
+    (start, first), step = known[0], steps.pop()
+    expected = [f"{first + step * (i - start):.0f}" for i in range(len(names))]
+    return [
+        year if len(name) in (2, 3) and year.endswith(name) else name
+        for name, year in zip(names, expected, strict=True)
+    ]
 
 
 def _rows(zone: Sequence[Label]) -> list[list[Label]]:
@@ -159,4 +195,5 @@ def _join(lines: Sequence[Label]) -> str:
     for line in sorted(lines, key=lambda label: (round(label.order[0] / 6), label.order[1])):
         glue = "" if text.endswith(("-", "/")) else " "
         text = f"{text}{glue}{line.text}" if text else line.text
-    return text.replace(" | ", " ").replace("|", "I").strip()
+    text = text.replace(" | ", " ").replace("|", "I").strip()
+    return _STARRED.sub(r"\1*", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -93,6 +94,15 @@ class Frame:
     def labels(self) -> tuple[Label, ...]:
         """Every word with its place in the frame. Neighbouring tick labels read as one word are taken apart."""
         return tuple(self._label(part) for word in self.words for part in split_word(word))
+
+    def cut(self, label: Label, parts: Sequence[str]) -> list[Label]:
+        """A label taken apart into texts that follow each other in it."""
+        text, cut, end = label.text, [], 0
+        for part in parts:
+            start = text.index(part, end)
+            end = start + len(part)
+            cut.append(self._label(_part(label.word, text, start / len(text), end / len(text))))
+        return cut
 
     def _label(self, word: Word) -> Label:
         points = [self.to_frame(*point) for point in word.quad]

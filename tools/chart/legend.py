@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,8 +19,10 @@ FURNITURE = re.compile(
     re.IGNORECASE,
 )
 """Page furniture around a chart: footers, buttons, credits."""
-_SEAM = re.compile(r"\s*[-–—•●]+\s*|(?<=[a-z])(?=[A-Z])")
-"""Where two names were run together."""
+_SEAM = re.compile(r"\s*[-–—•●]+\s*|(?<=[a-z)])(?=[A-Z\d])|(?<=[\d%])(?=[A-Za-z])|\s+")
+"""Where two names may have been run together."""
+MAX_SEAM_ERROR = 5.0
+"""Characters between a marker and the seam at it."""
 MAX_HEIGHT = 4.0
 """One or two letters so many times as tall as the usual line are a misread line or curve."""
 FAINT = 215
@@ -111,10 +114,23 @@ def _entries(lines: Sequence[Label], marker: Mark, marks: Sequence[Mark]) -> lis
     further = [m for m in marks if marker.x2 < m.x1 < x2 and y1 < m.y < y2 and m.colour != marker.colour]
     further = [m for m in further if not _is_ink(m) and abs(m.area - marker.area) <= 0.5 * marker.area]
     markers = [marker, *sorted(further, key=lambda mark: mark.x1)]
-    parts = _SEAM.split(lines[0].text)
-    if len(lines) == 1 and len(markers) == len(parts) > 1:
-        return [LegendEntry(part, m.colour, (lines[0],), m) for part, m in zip(parts, markers, strict=True)]
+    if len(lines) == 1 and len(markers) > 1:
+        x1, _, x2, _ = lines[0].box
+        parts = split_at(lines[0].text, [(m.x1 - x1) / (x2 - x1) for m in markers[1:]])
+        if all(parts):
+            return [LegendEntry(part, m.colour, (lines[0],), m) for part, m in zip(parts, markers, strict=True)]
     return [LegendEntry(_name(lines, marker), marker.colour, tuple(lines), marker)]
+
+
+def split_at(text: str, places: Sequence[float]) -> list[str]:
+    """A text taken apart near some places (shares of its length), at the seams between names where there are any."""
+    seams = [match.start() for match in _SEAM.finditer(text)]
+    cuts = [0]
+    for place in places:
+        expected = place * len(text)
+        near = [seam for seam in seams if cuts[-1] < seam and abs(seam - expected) <= MAX_SEAM_ERROR]
+        cuts.append(min(near, key=lambda seam: abs(seam - expected), default=round(expected)))
+    return [text[start:end].strip(" -–—•●") for start, end in pairwise([*cuts, len(text)])]
 
 
 def _name(lines: Sequence[Label], marker: Mark) -> str:

@@ -19,7 +19,9 @@ from tools.chart.lines import Line
 THICKER = 1.5
 """Markers are at least this many times as thick as the line."""
 NEAR = 2.5
-"""Pixels between a category and its marker."""
+"""Pixels between markers of one category."""
+LABEL_ERROR = 0.2
+"""How far a label may stand from its marker, in distances between markers."""
 MIN_MATCHED = 0.6
 """Part of the categories that must have markers."""
 
@@ -60,13 +62,14 @@ def on_markers(categories: CategoryAxis, markers: Sequence[float]) -> CategoryAx
     places = np.array(markers)
     gaps = places[None, :] - centres[:, None]
     limit = 0.5 * float(np.median(np.diff(centres)))
+    near = max(NEAR, LABEL_ERROR * float(np.median(np.diff(places))))
     shifts = [float(shift) for shift in gaps[np.abs(gaps) <= limit]]
-    matched = [(int((np.abs(gaps - shift).min(axis=1) <= NEAR).sum()), -abs(shift), shift) for shift in shifts]
+    matched = [(int((np.abs(gaps - shift).min(axis=1) <= near).sum()), -abs(shift), shift) for shift in shifts]
     if not matched or max(matched)[0] < MIN_MATCHED * len(centres):
         return categories
     moved = centres + max(matched)[2]
     nearest = places[np.abs(places[None, :] - moved[:, None]).argmin(axis=1)]
-    moved = np.where(np.abs(nearest - moved) <= NEAR, nearest, moved)
+    moved = np.where(np.abs(nearest - moved) <= near, nearest, moved)
     return _with_years_between(CategoryAxis(categories.names, tuple(moved.tolist()), categories.title), places)
 
 

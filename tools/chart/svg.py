@@ -93,7 +93,7 @@ def _mark(root: ElementTree.Element, scene: ChartScene, mark: SceneMark, stacked
         _add(root, "path", d=_sector(scene, mark), **told)
     if value and scene.table.printed_values:
         if stacked:
-            _text(root, value, mark.x, mark.y + 4, "value")
+            _text(root, value, mark.x, mark.y + 4, "value", fill="white" if _is_dark(mark.colour) else "black")
         elif scene.table.type == "h_bar":
             _text(root, value, x2 + 4, mark.y + 4, "value", "start")
         elif mark.shape == "sector":
@@ -106,6 +106,12 @@ def _is_stacked(scene: ChartScene) -> bool:
     """Whether two bars of a label stand on each other: then values belong inside."""
     places = [(mark.row, round(mark.y if scene.table.type == "h_bar" else mark.x)) for mark in scene.marks]
     return scene.table.type in ("v_bar", "h_bar") and len(set(places)) < len(places)
+
+
+def _is_dark(colour: str) -> bool:
+    """Whether white is easier to read on it than black, by its luma (ITU-R BT.601)."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 128
 
 
 def _sector(scene: ChartScene, mark: SceneMark) -> str:

@@ -21,7 +21,7 @@ from tools.chart_summarize import ChartSummarize
 from tools.model_settings import ModelSettings
 from tools.models.chart_reader import TABLE_TOOLS, ChartModel, ModelBackend, ModelTables, ModelTexts, serve_tables
 from tools.registry import register_backend
-from tools.tool import ImageArguments, ToolSettings
+from tools.tool import ImageArguments
 
 REQUIRES = ("transformers==4.53.2", "torch==2.8.0", "sentencepiece", "einops", "timm")
 """What the released code needs; the versions are those that it is known to have run with."""
@@ -69,12 +69,6 @@ class Chartmoe(ModelBackend):
     def load(settings: Any) -> ChartModel:
         """One model per settings."""
         return _load(settings)
-
-    @classmethod
-    def unavailable(cls, settings: ToolSettings) -> str | None:
-        """The version of transformers, the consent, the weights."""
-        assert isinstance(settings, ChartmoeSettings)
-        return settings.missing()
 
 
 class ChartmoeTables(Chartmoe, ModelTables):

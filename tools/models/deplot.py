@@ -14,7 +14,6 @@ from pydantic import Field
 
 from tools.model_settings import ModelSettings
 from tools.models.chart_reader import TABLE_TOOLS, ChartModel, ModelTables, serve_tables
-from tools.tool import ToolSettings
 
 PROMPT = "Generate underlying data table of the figure below:"
 """What the released weights were trained with; the processor draws it above the chart."""
@@ -35,9 +34,11 @@ class DeplotSettings(ModelSettings):
         """Also whether the font is here."""
         if self.font and not Path(self.font).is_file():
             return f"{self.font}: no such font file"
-        if not self.font and not isinstance(try_to_load_from_cache(*FONT), str):
-            return f"the font of its prompt is not here: hf download {' '.join(FONT)}"
-        return super().missing(*packages)
+        fetch = "" if self.font or isinstance(try_to_load_from_cache(*FONT), str) else f"hf download {' '.join(FONT)}"
+        reason = super().missing(*packages)
+        if fetch and reason:
+            return f"{reason} && {fetch}"
+        return f"the font that its prompt is drawn with is not here: {fetch}" if fetch else reason
 
 
 class Deplot(ModelTables):
@@ -51,12 +52,6 @@ class Deplot(ModelTables):
     def load(settings: Any) -> ChartModel:
         """One model per settings."""
         return _load(settings)
-
-    @classmethod
-    def unavailable(cls, settings: ToolSettings) -> str | None:
-        """Weights and font."""
-        assert isinstance(settings, DeplotSettings)
-        return settings.missing()
 
 
 class Pix2StructWriter(ChartModel):
