@@ -18,8 +18,8 @@ from sympy import Expr, Symbol
 from tools.diagram.algebra import shown
 from tools.errors import ToolInputError
 
-MAX_WORK = 4000
-"""Substitutions and solutions in one problem, all cases together."""
+MAX_WORK = 3000
+"""Equations, substitutions and solutions in one problem, all cases together."""
 MAX_DEGREE = 4
 DIGITS = 30
 """Significant digits of what is not kept exact."""
@@ -38,14 +38,20 @@ class Fact:
     """One equation as it is told.
 
     Attributes:
-        text: the equation.
+        left, right: the equation's sides.
         theorem: what it follows from; `given` for the problem's own.
         sources: indices of the facts that it was derived from.
     """
 
-    text: str
+    left: Expr
+    right: Expr
     theorem: str
     sources: frozenset[int] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The equation as a model reads it."""
+        return f"{_text(self.left)} = {_text(self.right)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +117,15 @@ class System:
         self, left: Expr, right: Expr, theorem: str, sources: Iterable[int] = (), angle: Expr | None = None
     ) -> bool:
         """Adds `left == right`; returns whether it was new. Raises `ContradictionError`."""
+        left, right = sympy.sympify(left), sympy.sympify(right)
         zero = sympy.expand(left - right)
         if zero in self._known or -zero in self._known:
             return False
         self._known.add(zero)
+        self.budget.spend()
         if zero.is_zero:
             return False
-        self.facts.append(Fact(f"{_text(left)} = {_text(right)}", theorem, frozenset(sources)))
+        self.facts.append(Fact(left, right, theorem, frozenset(sources)))
         index = len(self.facts) - 1
         linear = _linear(zero)
         if linear is None:
@@ -279,7 +287,6 @@ class System:
 
     def _insert(self, terms: dict[Symbol, Expr], constant: Expr, sources: frozenset[int]) -> None:
         """Brings `sum(terms) + constant == 0` into the rows."""
-        self.budget.spend(0)
         total: dict[Symbol, Expr] = {}
         for symbol, factor in terms.items():
             row = self.rows.get(symbol)

@@ -13,7 +13,7 @@ from tools.diagram.facts import Facts, Ring
 from tools.diagram.figure import Figure
 from tools.diagram.system import System
 
-MAX_TRIANGLES = 60
+MAX_TRIANGLES = 40
 """Triangles that are looked at, the first in alphabetical order."""
 STRAIGHT = sympy.Integer(180)
 
@@ -259,7 +259,7 @@ def _equal_angles(figure: Figure, system: System, triangles: Sequence[Ring]) -> 
 
 def _equal_sides(figure: Figure, system: System, triangles: Sequence[Ring]) -> None:
     """Congruence by three sides or two sides and the angle between them."""
-    for first, second in combinations(triangles[:24], 2):
+    for first, second in combinations(triangles[:16], 2):
         for other in permutations(second):
             pairs = [
                 (figure.length(first[i], first[j]), figure.length(other[i], other[j]))
