@@ -48,7 +48,10 @@ def logic_forms(text: str) -> list[Node]:
                 found.append((match.start(), order, node))
     goals = _goals(row, codes)
     conditions = [node for _, _, node in sorted(found, key=lambda item: item[:2])]
+    named = {node.name for node in conditions if isinstance(node, Call) and len(node.args) > 2}
     seen: dict[str, Node] = {write(node): node for node in conditions}
+    for name in named:  # "ABCD is a rectangle" says `Rectangle($)` too
+        seen.pop(f"{name}($)", None)
     return [*seen.values(), *(Call("Find", (goal,)) for goal in goals)]
 
 

@@ -195,12 +195,6 @@ def _transversal(
     ahead, behind = b if p != b else "", a if p != a else ""
     forward, back = d if q != d else "", c if q != c else ""
     angle = figure.angle
-    for near, far in ((ahead, forward), (behind, back)):
-        if near and far:
-            system.add(angle(near, p, q) + angle(far, q, p), STRAIGHT, "co-interior angles at parallel lines")
-    for near, far in ((ahead, back), (behind, forward)):
-        if near and far:
-            system.add(angle(near, p, q), angle(far, q, p), "alternate angles at parallel lines")
     for x in figure.points:
         if figure.is_between(x, p, q):
             for near, far in ((ahead, forward), (behind, back)):
@@ -210,6 +204,12 @@ def _transversal(
             for near, far in ((ahead, forward), (behind, back)):
                 if near and far:
                     system.add(angle(near, p, q), angle(far, q, x), "corresponding angles at parallel lines")
+    for near, far in ((ahead, forward), (behind, back)):
+        if near and far:
+            system.add(angle(near, p, q) + angle(far, q, p), STRAIGHT, "co-interior angles at parallel lines")
+    for near, far in ((ahead, back), (behind, forward)):
+        if near and far:
+            system.add(angle(near, p, q), angle(far, q, p), "alternate angles at parallel lines")
 
 
 def _similar_polygons(figure: Figure, system: System, first: Ring, second: Ring, congruent: bool) -> None:
