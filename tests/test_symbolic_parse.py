@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.diagram.form import write
@@ -133,6 +133,7 @@ words = st.sampled_from(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(words, max_size=14).map(" ".join))
 def test_any_words_give_forms_that_can_be_read_again(text: str) -> None:
     forms = [write(form) for form in logic_forms(text)]
