@@ -95,7 +95,8 @@ class FormalGeo(SymbolicSolve):
             raise ToolInputError(f"cannot be solved: no theorem leads to {problem['goal_cdl']}")
         from formalgeo.tools import get_used_pid_and_theorem
 
-        _, theorems = get_used_pid_and_theorem(state)
+        state.goal.solved = True  # the package compares with a known answer, which we do not have
+        theorems = [f"{name}({''.join(points or ())})" for name, _, points in get_used_pid_and_theorem(state)[1]]
         lines = [f"{problem['goal_cdl']} = {answer}", *(f"{i}. {name}" for i, name in enumerate(theorems, 1))]
         steps = [{"equation": "", "theorem": str(name)} for name in theorems]
         data = {
