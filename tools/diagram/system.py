@@ -73,6 +73,8 @@ class Curve:
 
     zero: Expr
     fact: int
+    inner: Expr
+    """The sum of the angles whose sines or cosines occur."""
     angle: Expr | None = None
     """In a law of cosines: the angle between the two sides."""
 
@@ -129,7 +131,9 @@ class System:
         index = len(self.facts) - 1
         linear = _linear(zero)
         if linear is None:
-            self.curves.append(Curve(zero, index, angle))
+            angles = zero.atoms(sympy.sin, sympy.cos, sympy.tan)
+            inner = sympy.Add(*{symbol for function in angles for symbol in function.free_symbols})
+            self.curves.append(Curve(zero, index, inner, angle))
         else:
             self._insert(*linear, frozenset({index}))
         return True
@@ -156,7 +160,10 @@ class System:
         return sources if not difference.free_symbols and _is_zero(difference) else None
 
     def propagate(self) -> None:
-        """Uses every nonlinear equation that can be used, until none can. Raises `ContradictionError`."""
+        """Uses every nonlinear equation that can be used, until none can. Raises `ContradictionError`.
+
+        It does not stop at the first value that is asked for: what contradicts it would go unseen.
+        """
         progress = True
         while progress:
             progress = False
@@ -164,6 +171,8 @@ class System:
                 free = self._free(curve.zero)
                 if len(free) > 3 or self._tried.get(curve.zero) == free:
                     continue
+                if len(free) > 1 and ((len(free) > 2 and curve.angle is not None) or self._free(curve.inner)):
+                    continue  # it cannot become linear yet
                 progress |= self._use(curve, free)
 
     def cases(self) -> list[tuple[Symbol, list[Expr], frozenset[int], Curve]]:
