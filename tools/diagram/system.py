@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-import mpmath
 import sympy
 from sympy import Expr, Symbol
 
@@ -388,16 +388,18 @@ def _roots(zero: Expr, symbol: Symbol, limit: int | None) -> list[Expr]:
                 if abs(sympy.im(root)) < 1e-12
             ]
         return sorted((root for root in dict.fromkeys(found) if root.is_real), key=float)
-    function = sympy.lambdify(symbol, zero, "mpmath")
-    found, top = [], float(limit or 360)
-    with mpmath.workdps(DIGITS):
-        grid = [top * (index + 0.5) / _SAMPLES for index in range(_SAMPLES)]
-        values = [function(mpmath.mpf(place)) for place in grid]
-        for low, high, first, second in zip(grid, grid[1:], values, values[1:], strict=False):
-            if mpmath.im(first) or mpmath.im(second) or first * second > 0:
-                continue
-            root = mpmath.findroot(function, (low, high), solver="anderson", tol=1e-40, maxsteps=60, verify=False)
-            found.append(_tidy(sympy.Float(str(root), DIGITS)))
+    function = sympy.lambdify(symbol, zero, "math")
+    top = float(limit or 360)
+    grid = [top * (index + 0.5) / _SAMPLES for index in range(_SAMPLES)]
+    try:
+        values = [float(function(place)) for place in grid]
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError):  # not a real number everywhere
+        return []
+    found = []
+    for (low, first), (high, second) in pairwise(zip(grid, values, strict=True)):
+        if first * second <= 0:
+            root = sympy.nsolve(zero, symbol, (low, high), solver="anderson", prec=DIGITS, verify=False)
+            found.append(_tidy(root))
     return list(dict.fromkeys(found))
 
 
