@@ -76,6 +76,7 @@ class Calculator(Tool):
     """Numbers, + - * / // % **, comparisons, common functions, and equations with unknowns."""
 
     name = "calculator"
+    family = "math"
     description = (
         "Computes an arithmetic expression or a comparison exactly, or solves equations. "
         "Functions: abs, min, max, sum, mean, median, round, floor, ceil, sqrt, log, ln, exp, sin, cos, tan."

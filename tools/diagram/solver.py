@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sympy import Expr
 
@@ -158,6 +158,5 @@ def _steps(facts: Sequence[Fact], sources: frozenset[int]) -> tuple[Fact, ...]:
         for source in facts[waiting.pop()].sources - needed:
             needed.add(source)
             waiting.append(source)
-    steps = [replace(facts[index], sources=frozenset()) for index in sorted(needed)]
-    told = [step for step in steps if step.theorem != "given"]
-    return tuple(dict.fromkeys(told))
+    steps = [facts[index] for index in sorted(needed)]
+    return tuple({step.text: step for step in steps if step.theorem != "given"}.values())

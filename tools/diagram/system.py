@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-import mpmath
 import sympy
 from sympy import Expr, Symbol
 
 from tools.diagram.algebra import shown
 from tools.errors import ToolInputError
 
-MAX_WORK = 4000
-"""Substitutions and solutions in one problem, all cases together."""
+MAX_WORK = 3000
+"""Equations, substitutions and solutions in one problem, all cases together."""
 MAX_DEGREE = 4
 DIGITS = 30
 """Significant digits of what is not kept exact."""
@@ -38,14 +38,20 @@ class Fact:
     """One equation as it is told.
 
     Attributes:
-        text: the equation.
+        left, right: the equation's sides.
         theorem: what it follows from; `given` for the problem's own.
         sources: indices of the facts that it was derived from.
     """
 
-    text: str
+    left: Expr
+    right: Expr
     theorem: str
     sources: frozenset[int] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The equation as a model reads it."""
+        return f"{_text(self.left)} = {_text(self.right)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Curve:
 
     zero: Expr
     fact: int
+    inner: Expr
+    """The sum of the angles whose sines or cosines occur."""
     angle: Expr | None = None
     """In a law of cosines: the angle between the two sides."""
 
@@ -111,17 +119,21 @@ class System:
         self, left: Expr, right: Expr, theorem: str, sources: Iterable[int] = (), angle: Expr | None = None
     ) -> bool:
         """Adds `left == right`; returns whether it was new. Raises `ContradictionError`."""
+        left, right = sympy.sympify(left), sympy.sympify(right)
         zero = sympy.expand(left - right)
         if zero in self._known or -zero in self._known:
             return False
         self._known.add(zero)
+        self.budget.spend()
         if zero.is_zero:
             return False
-        self.facts.append(Fact(f"{_text(left)} = {_text(right)}", theorem, frozenset(sources)))
+        self.facts.append(Fact(left, right, theorem, frozenset(sources)))
         index = len(self.facts) - 1
         linear = _linear(zero)
         if linear is None:
-            self.curves.append(Curve(zero, index, angle))
+            angles = zero.atoms(sympy.sin, sympy.cos, sympy.tan)
+            inner = sympy.Add(*{symbol for function in angles for symbol in function.free_symbols})
+            self.curves.append(Curve(zero, index, inner, angle))
         else:
             self._insert(*linear, frozenset({index}))
         return True
@@ -148,7 +160,10 @@ class System:
         return sources if not difference.free_symbols and _is_zero(difference) else None
 
     def propagate(self) -> None:
-        """Uses every nonlinear equation that can be used, until none can. Raises `ContradictionError`."""
+        """Uses every nonlinear equation that can be used, until none can. Raises `ContradictionError`.
+
+        It does not stop at the first value that is asked for: what contradicts it would go unseen.
+        """
         progress = True
         while progress:
             progress = False
@@ -156,6 +171,8 @@ class System:
                 free = self._free(curve.zero)
                 if len(free) > 3 or self._tried.get(curve.zero) == free:
                     continue
+                if len(free) > 1 and ((len(free) > 2 and curve.angle is not None) or self._free(curve.inner)):
+                    continue  # it cannot become linear yet
                 progress |= self._use(curve, free)
 
     def cases(self) -> list[tuple[Symbol, list[Expr], frozenset[int], Curve]]:
@@ -279,7 +296,6 @@ class System:
 
     def _insert(self, terms: dict[Symbol, Expr], constant: Expr, sources: frozenset[int]) -> None:
         """Brings `sum(terms) + constant == 0` into the rows."""
-        self.budget.spend(0)
         total: dict[Symbol, Expr] = {}
         for symbol, factor in terms.items():
             row = self.rows.get(symbol)
@@ -372,16 +388,18 @@ def _roots(zero: Expr, symbol: Symbol, limit: int | None) -> list[Expr]:
                 if abs(sympy.im(root)) < 1e-12
             ]
         return sorted((root for root in dict.fromkeys(found) if root.is_real), key=float)
-    function = sympy.lambdify(symbol, zero, "mpmath")
-    found, top = [], float(limit or 360)
-    with mpmath.workdps(DIGITS):
-        grid = [top * (index + 0.5) / _SAMPLES for index in range(_SAMPLES)]
-        values = [function(mpmath.mpf(place)) for place in grid]
-        for low, high, first, second in zip(grid, grid[1:], values, values[1:], strict=False):
-            if mpmath.im(first) or mpmath.im(second) or first * second > 0:
-                continue
-            root = mpmath.findroot(function, (low, high), solver="anderson", tol=1e-40, maxsteps=60, verify=False)
-            found.append(_tidy(sympy.Float(str(root), DIGITS)))
+    function = sympy.lambdify(symbol, zero, "math")
+    top = float(limit or 360)
+    grid = [top * (index + 0.5) / _SAMPLES for index in range(_SAMPLES)]
+    try:
+        values = [float(function(place)) for place in grid]
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError):  # not a real number everywhere
+        return []
+    found = []
+    for (low, first), (high, second) in pairwise(zip(grid, values, strict=True)):
+        if first * second <= 0:
+            root = sympy.nsolve(zero, symbol, (low, high), solver="anderson", prec=DIGITS, verify=False)
+            found.append(_tidy(root))
     return list(dict.fromkeys(found))
 
 

@@ -24,7 +24,11 @@ _MEASURES = {
     "diameter": "DiameterOf", "height": "HeightOf", "altitude": "HeightOf", "central angle": "MeasureOf",
 }  # fmt: skip
 _ROUND = ("radius", "diameter", "circumference", "central angle")
-_FACTORS = {"twice": Fraction(2), "double": Fraction(2), "half": Fraction(1, 2), "three times": Fraction(3)}
+_FACTORS = {
+    "twice": Fraction(2), "double": Fraction(2), "half": Fraction(1, 2), "three times": Fraction(3),
+    "four times": Fraction(4), "five times": Fraction(5), "six times": Fraction(6),
+}  # fmt: skip
+_OTHER_AREAS = ("shaded", "grey", "gray", "remaining", "total", "white", "black", "surface")
 _SIZES = ("length", "size", "measure")
 _LINES = ("diameter", "radius", "chord", "altitude", "height", "median", "midsegment")
 _RIGHT = Number(Fraction(90))
@@ -44,7 +48,10 @@ def logic_forms(text: str) -> list[Node]:
                 found.append((match.start(), order, node))
     goals = _goals(row, codes)
     conditions = [node for _, _, node in sorted(found, key=lambda item: item[:2])]
+    named = {node.name for node in conditions if isinstance(node, Call) and len(node.args) > 2}
     seen: dict[str, Node] = {write(node): node for node in conditions}
+    for name in named:  # "ABCD is a rectangle" says `Rectangle($)` too
+        seen.pop(f"{name}($)", None)
     return [*seen.values(), *(Call("Find", (goal,)) for goal in goals)]
 
 
@@ -75,6 +82,11 @@ def _quantities(row: Sequence[Token]) -> list[Token]:
             index += 1
             continue
         following, used = _owner(row, index + 1)
+        ahead = "".join(other.code for other in row[index + 1 : index + 3])
+        if following is None and ((ahead[:1] == "f" and ahead != "fM") or (out and out[-1].word in _OTHER_AREAS)):
+            out.append(token)  # of something that is not known
+            index += 1
+            continue
         owner = following or (round_context if _word(token) in _ROUND else context) or round_context
         joined = _measured(token, owner, following is not None)
         if joined is not None and joined.code == "Q" and out and out[-1].word == "other" and _word(token) in _PARTS:
@@ -234,8 +246,28 @@ def _chain(part: Sequence[Token], before: Sequence[Token]) -> list[Node]:
     """`AB = BC = 5`"""
     if before and before[-1].code == "F":
         return []
-    values = [_measure(token) for token in part if token.code in "QLARV"]
-    return [equals(one, other) for one, other in pairwise(values)]
+    values = [token for token in part if token.code in "QLARV"]
+    alike = [(one, other) for one, other in pairwise(values) if {one.code, other.code} != {"L", "A"}]
+    return [equals(_measure(one), _measure(other)) for one, other in alike]
+
+
+def _respectively(part: Sequence[Token], before: Sequence[Token]) -> list[Node]:
+    """`AB and CD are 5 and 7 respectively`"""
+    quantities = [_measure(token) for token in part if token.code in "QLAR"]
+    values = [token.node for token in part if token.code == "V" and token.node is not None]
+    if len(quantities) != len(values):
+        return []
+    return [equals(quantity, value) for quantity, value in zip(quantities, values, strict=True)]
+
+
+def _straight(part: Sequence[Token], before: Sequence[Token]) -> list[Node]:
+    """`QSR is a straight line`"""
+    node = part[0].node
+    assert isinstance(node, Call)
+    if len(node.args) != 3:
+        return []
+    a, p, b = node.args
+    return [Call("PointLiesOnLine", (p, Call("Line", (a, b))))]
 
 
 def _listed(part: Sequence[Token], before: Sequence[Token]) -> list[Node]:
@@ -369,8 +401,10 @@ _PATTERNS: tuple[_Rule, ...] = (
     (r"[GS]=_*S", _named),
     (r"S", _polygon),
     (r"C", lambda part, before: [part[0].node] if part[0].node is not None and write(part[0].node)[-2] != "$" else []),
-    (r"[QLAR](?:=_*[QLARV])+(?![QLARxm])", _chain),
-    (r"[QLAR]_*f?_*(?<=[QLARf_])(?<!L)(?<!A)V", _chain),
+    (r"[QLAR](?:=_*[QLARV])+(?![QLARxm])(?!_*z)(?![^.]*y)", _chain),
+    (r"[QLAR](?:&+[QLAR])+=_*V(?:&+V)+_*y", _respectively),
+    (r"[QLAR]_*f?_*(?<=[QLARf_])(?<!L)(?<!A)V(?!_*z)", _chain),
+    (r"G=_*l", _straight),
     (r"N_*[=fw]?_*Q?_*V(?:&+V)+", _listed),
     (r"L(?:&L)?=?_*\|_*L", _pair("Parallel", "L")),
     (r"L&L=_*\|(?!_*L)", _pair("Parallel", "L")),

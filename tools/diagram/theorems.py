@@ -13,7 +13,7 @@ from tools.diagram.facts import Facts, Ring
 from tools.diagram.figure import Figure
 from tools.diagram.system import System
 
-MAX_TRIANGLES = 60
+MAX_TRIANGLES = 40
 """Triangles that are looked at, the first in alphabetical order."""
 STRAIGHT = sympy.Integer(180)
 
@@ -195,12 +195,6 @@ def _transversal(
     ahead, behind = b if p != b else "", a if p != a else ""
     forward, back = d if q != d else "", c if q != c else ""
     angle = figure.angle
-    for near, far in ((ahead, forward), (behind, back)):
-        if near and far:
-            system.add(angle(near, p, q) + angle(far, q, p), STRAIGHT, "co-interior angles at parallel lines")
-    for near, far in ((ahead, back), (behind, forward)):
-        if near and far:
-            system.add(angle(near, p, q), angle(far, q, p), "alternate angles at parallel lines")
     for x in figure.points:
         if figure.is_between(x, p, q):
             for near, far in ((ahead, forward), (behind, back)):
@@ -210,6 +204,12 @@ def _transversal(
             for near, far in ((ahead, forward), (behind, back)):
                 if near and far:
                     system.add(angle(near, p, q), angle(far, q, x), "corresponding angles at parallel lines")
+    for near, far in ((ahead, forward), (behind, back)):
+        if near and far:
+            system.add(angle(near, p, q) + angle(far, q, p), STRAIGHT, "co-interior angles at parallel lines")
+    for near, far in ((ahead, back), (behind, forward)):
+        if near and far:
+            system.add(angle(near, p, q), angle(far, q, p), "alternate angles at parallel lines")
 
 
 def _similar_polygons(figure: Figure, system: System, first: Ring, second: Ring, congruent: bool) -> None:
@@ -259,7 +259,7 @@ def _equal_angles(figure: Figure, system: System, triangles: Sequence[Ring]) -> 
 
 def _equal_sides(figure: Figure, system: System, triangles: Sequence[Ring]) -> None:
     """Congruence by three sides or two sides and the angle between them."""
-    for first, second in combinations(triangles[:24], 2):
+    for first, second in combinations(triangles[:16], 2):
         for other in permutations(second):
             pairs = [
                 (figure.length(first[i], first[j]), figure.length(other[i], other[j]))

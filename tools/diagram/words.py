@@ -55,6 +55,9 @@ CODES = {
     "k": "isosceles, equilateral",
     "p": "supplementary, complementary",
     "x": "twice, half",
+    "l": "a straight line",
+    "y": "respectively",
+    "z": "less, more, times: a difference that no rule reads",
     "f": "of",
     "w": "with, has",
     "&": "and, comma",
@@ -76,6 +79,8 @@ _TOKEN = re.compile(
         (?P<kind>△|▱|\b(?:{_KINDS})s?\b)\s*(?P<corners>[A-Z]{{3,12}}\b)?)
   | (?P<circle>(?:⊙|\b(?:semi-?circle|circle|sector)\b)\s*(?P<centre>(?:[A-Z]{{3}}|[A-Z])\b(?![a-z' ]*\bis\ an?\b))?)
   | (?P<arc>(?:⌒|\barcs?\b)\s*(?P<arcends>[A-Z]{{2,3}})\b)
+  | (?P<straight>\bstraight\s+line\b)
+  | (?P<respectively>\brespectively\b)
   | (?P<right>\bright\s+angles?\b|\bright-angled\b)
   | (?P<angle>(?:∠|\bangles?\b)\s*(?P<anglename>[A-Z]{{3}}\b|[A-Z]\b|\d+\b))
   | (?P<find>\b(?:find|determine|calculate|compute|evaluate|solve\s+for|what\s+(?:is|are)|what's
@@ -93,7 +98,8 @@ _TOKEN = re.compile(
   | (?P<circumscribed>\bcircumscribe[sd](?:\s+(?:about|around))?\b)
   | (?P<special>\b(?:isosceles|equilateral)\b)
   | (?P<pair>\bsupplementary\b|\bcomplementary\b)
-  | (?P<times>\btwice\b|\bhalf(?:\s+of)?\b|\bthree\s+times\b|\bdouble\b)
+  | (?P<times>\btwice\b|\bhalf(?:\s+of)?\b|\b(?:three|four|five|six)\s+times\b|\bdouble\b)
+  | (?P<difference>\b(?:less|more|greater|longer|shorter|larger|smaller|times|not)\b)
   | (?P<measure>\b(?:(?:central|inscribed)\s+angle|areas?|perimeter|circumference|radi(?:us|i)|diameters?
         |hypotenuse|legs?
         |sides?(?:\s+lengths?)?|edges?|bases?|heights?|altitudes?|medians?|diagonals?|lengths?|widths?|sizes?|measures?
@@ -117,7 +123,8 @@ _TOKEN = re.compile(
 _PLAIN = {
     "parallel": "|", "perpendicular": "T", "congruent": "c", "similar": "s", "bisects": "b", "midpoint": "m",
     "tangent": "t", "intersect": "i", "inscribed": "n", "circumscribed": "u", "right": "r", "special": "k", "pair": "p",
-    "times": "x", "on": "o", "of": "f", "with": "w", "at": "a", "and": "&", "end": ".", "find": "F", "equals": "=",
+    "times": "x", "straight": "l", "respectively": "y", "difference": "z",
+    "on": "o", "of": "f", "with": "w", "at": "a", "and": "&", "end": ".", "find": "F", "equals": "=",
 }  # fmt: skip
 _UNITS = "cm|mm|km|m|in|ft|inch(?:es)?|feet|foot|(?:centi)?met(?:er|re)s?|units?|yards?|miles?"
 _SYMBOLS = (
@@ -207,6 +214,9 @@ def _shape_token(match: re.Match[str]) -> Token:
     kind = match["kind"].lower().removesuffix("s")
     kind = {"rhombu": "rhombus", "trapezium": "trapezoid", "△": "triangle", "▱": "parallelogram"}.get(kind, kind)
     corners = list(match["corners"] or "$")
+    plural = match["kind"].endswith("s") and kind != "rhombus"
+    if corners == ["$"] and (plural or kind in ("quadrilateral", "polygon")):
+        return Token("_", word=match["kind"].lower())  # it does not say which
     node: Node = shape(kind.capitalize(), corners)
     adjectives = match["adjective"].lower().replace("right-angled", "right").split()
     return Token("S", node, " ".join(adjectives))

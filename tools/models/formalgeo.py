@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module  # it is no dependency: users install it when they want it
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,12 @@ class FormalGeo(SymbolicSolve):
     def __init__(self, settings: FormalGeoSettings | None = None) -> None:
         """Reads predicates and theorems."""
         super().__init__(settings)
-        from formalgeo.solver import ForwardSearcher
-
         predicates, theorems = (
             json.loads((Path(self.settings.gdl) / f"{part}_GDL.json").read_text(encoding="utf-8"))
             for part in ("predicate", "theorem")
         )
         names = [name.split("(")[0] for name in theorems]
-        self._searcher: Any = ForwardSearcher(
+        self._searcher: Any = import_module("formalgeo.solver").ForwardSearcher(
             predicates, theorems, "bfs", self.settings.max_depth, 1, {name: (1, 1) for name in names}
         )
 
@@ -93,9 +92,9 @@ class FormalGeo(SymbolicSolve):
         answer = state.goal.solved_answer
         if answer is None:
             raise ToolInputError(f"cannot be solved: no theorem leads to {problem['goal_cdl']}")
-        from formalgeo.tools import get_used_pid_and_theorem
-
-        _, theorems = get_used_pid_and_theorem(state)
+        state.goal.solved = True  # the package compares with a known answer, which we do not have
+        used = import_module("formalgeo.tools").get_used_pid_and_theorem
+        theorems = [f"{name}({''.join(points or ())})" for name, _, points in used(state)[1]]
         lines = [f"{problem['goal_cdl']} = {answer}", *(f"{i}. {name}" for i, name in enumerate(theorems, 1))]
         steps = [{"equation": "", "theorem": str(name)} for name in theorems]
         data = {
