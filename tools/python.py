@@ -107,15 +107,14 @@ class Python(Tool):
         try:
             with boundary(f"tool:{self.name}"):
                 pool = self._started_pool()
-                images = {index: _as_png(image) for index, image in enumerate(call.images)}
                 with pool.session(call.episode_id) as session:
-                    return self._ask(session, arguments, images)
+                    return self._ask(session, arguments, call.images)
         except FaultError as fault:
             return ToolResult(error=fault.fault)
 
-    def _ask(self, session: Session, arguments: PythonArguments, images: Mapping[int, Image]) -> ToolResult:
+    def _ask(self, session: Session, arguments: PythonArguments, images: Sequence[Image]) -> ToolResult:
         assert session.container is not None
-        new = {f"image_{index}.png": index for index in images if index not in session.sent}
+        new = {f"image_{index}.png": index for index in range(len(images)) if index not in session.sent}
         request = {
             "code": arguments.code,
             "timeout_s": arguments.timeout,
@@ -124,7 +123,7 @@ class Python(Tool):
             "image_bytes": self.settings.image_bytes,
             "names": list(new),
         }
-        parts = [images[index].data for index in new.values()]
+        parts = [_as_png(images[index]).data for index in new.values()]
         try:
             reply, (output, *files) = session.container.ask(request, parts, arguments.timeout)
         except SandboxEnded as ended:
