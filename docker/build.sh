@@ -29,14 +29,17 @@ fi
 import_debian() {
     [ "$(id -u)" = 0 ] || fail "$base cannot be pulled, and debootstrap needs root: run this as root"
     command -v debootstrap >/dev/null || fail "$base cannot be pulled: apt-get install debootstrap, then run this again"
-    python=${PYTHON:-.venv/bin/python}
-    "$python" -m pip --version >/dev/null 2>&1 || python=python3
-    "$python" -m pip --version >/dev/null 2>&1 || fail "no Python with pip: name one, PYTHON=... docker/build.sh"
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
     [ -n "$mirror" ] || fail "apt has no sources: debootstrap needs a Debian mirror"
 
     folder=$(mktemp -d)
     trap 'rm -rf --one-file-system "$folder"' EXIT
+    python=${PYTHON:-.venv/bin/python}
+    "$python" -m pip --version >/dev/null 2>&1 || python=python3
+    if ! "$python" -m pip --version >/dev/null 2>&1; then
+        python3 -m venv "$folder/pip" || fail "no Python with pip: name one, PYTHON=... docker/build.sh"
+        python=$folder/pip/bin/python
+    fi
     root=$folder/root packages=$folder/root/usr/local/lib/python3.11/dist-packages
     say "Debian bookworm"
     debootstrap --variant=minbase --include=python3 bookworm "$root" "$mirror" >"$folder/log" 2>&1 ||
@@ -44,7 +47,7 @@ import_debian() {
     say "packages"
     "$python" -m pip install --quiet --target "$packages" --python-version 3.11 --only-binary :all: --no-deps \
         --no-compile -r docker/sandbox/requirements.txt
-    chroot "$root" python3 -m compileall -q -j 0 /usr/local/lib/python3.11/dist-packages ||
+    chroot "$root" python3 -m compileall -q -j 0 -x /tests/ /usr/local/lib/python3.11/dist-packages ||
         say "some files do not compile; they would not in Python either"
     find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
     mkdir -p "$root/work"

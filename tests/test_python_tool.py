@@ -12,13 +12,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gymnasium
 import PIL.Image
 import pytest
 from docker.client import DockerClient
 from pydantic import ValidationError
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from sandboxes import call, need_sandbox, printed, refused, sandbox
 
-from tools.errors import Fault, ToolUnavailableError
+from policies.request import Request
+from policies.tool import ToolModule
+from tools.errors import Fault, ModelError, ToolUnavailableError
 from tools.image import Image
 from tools.python import Python, PythonArguments, decoded_again, printable_name
 from tools.registry import select_backend
@@ -49,8 +53,8 @@ def containers(client: DockerClient, of: str = "") -> list[str]:
 
 
 def gone(client: DockerClient, of: str = "") -> bool:
-    """Whether an owner's containers are all removed within 20 seconds."""
-    deadline = time.monotonic() + 20
+    """Whether an owner's containers are all removed within 30 seconds."""
+    deadline = time.monotonic() + 30
     while containers(client, of) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not containers(client, of)
@@ -260,6 +264,7 @@ def test_a_daemon_that_cannot_enforce_is_refused(
 
 def test_an_episode_is_one_container_and_takes_a_warm_one(docker: DockerClient) -> None:
     with sandbox(warm=1) as python:
+        printed(python, "print(1)", "first")
         deadline = time.monotonic() + 30
         while not python._pool._warm and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -378,6 +383,22 @@ def test_nothing_remains_after_the_driver(docker: DockerClient, kill: bool) -> N
     assert gone(docker, name)
 
 
+def test_what_a_driver_left_unstarted_is_removed_when_it_is_killed(docker: DockerClient) -> None:
+    code = (
+        "import sys\nfrom tools.sandbox import daemon, owner\nfrom tools.sandbox.container import create\n"
+        "from tools.sandbox.settings import SandboxSettings\nowner.watch_owner()\n"
+        "create(daemon.connect(), SandboxSettings())\nprint(owner.owner(), flush=True)\nsys.stdin.read()"
+    )
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as driver:
+        assert driver.stdout is not None
+        name = driver.stdout.readline().strip()
+        assert len(containers(docker, name)) == 1
+        driver.send_signal(signal.SIGKILL)
+    assert gone(docker, name)
+
+
 def test_what_a_dead_driver_left_unstarted_is_removed_by_the_next(
     docker: DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,3 +421,22 @@ def test_the_image_has_the_pinned_versions() -> None:
     pins = set((root / "constraints.txt").read_text().lower().splitlines())
     wanted = (root / "docker" / "sandbox" / "requirements.txt").read_text().lower().splitlines()
     assert [line for line in wanted if not line.startswith("#") and line not in pins] == []
+
+
+def test_it_is_an_agent_like_any_other(docker: DockerClient) -> None:
+    need_sandbox()
+    space = gymnasium.spaces.Discrete(1)  # not looked at
+    settings = {"tool": "python", "settings": {"warm": 0}, "concurrency": 2}
+    module = RLModuleSpec(ToolModule, observation_space=space, action_space=space, model_config=settings).build()
+    before = set(containers(docker))
+    codes = ("print(1)", "1 / 0", "while True: pass", "import os; os._exit(0)")
+    calls = [ToolCall("python", {"code": code, "timeout": 1}, (), f"m{i % 2}") for i, code in enumerate(codes)]
+    results = module.run([Request("m", "python", call) for call in calls])
+    assert [result.error is None for result in results] == [True, False, False, True]
+    assert all(isinstance(result.error, ModelError) for result in results[1:3])
+    assert not any(result.cached for result in module.run([Request("m", "python", calls[0])]))
+    assert len(set(containers(docker)) - before) == 2
+    module.end_episode("m0")
+    module.end_episode("m1")
+    module.close()
+    assert set(containers(docker)) <= before

@@ -18,7 +18,7 @@ from tools.errors import ErrorCode, FaultError, ImageError, ModelError, boundary
 from tools.image import Image
 from tools.registry import register_tool
 from tools.sandbox import daemon
-from tools.sandbox.container import SandboxEnded
+from tools.sandbox.container import SandboxEnded, SandboxError
 from tools.sandbox.pool import Pool, Session
 from tools.sandbox.settings import SandboxSettings
 from tools.sandbox.supervisor import IMAGE_SUFFIXES
@@ -62,11 +62,11 @@ class Python(Tool):
     settings: SandboxSettings
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
-        """Connects to Docker and begins to make containers ready."""
+        """Starts nothing: containers are made from the first call on, where the calls are made."""
         super().__init__(settings)
         self._lock = threading.Lock()
-        self._client = daemon.connect()
-        self._pool: Pool | None = Pool(self._client, self.settings)
+        self._pool: Pool | None = None
+        self._closed = False
 
     @classmethod
     def unavailable(cls, settings: ToolSettings) -> str | None:
@@ -90,26 +90,31 @@ class Python(Tool):
     def close(self) -> None:
         """Removes all containers."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            pool, self._pool, self._closed = self._pool, None, True
         if pool is not None:
             pool.close()
-            self._client.close()
+
+    def _started_pool(self) -> Pool:
+        with self._lock:
+            if self._closed:
+                raise SandboxError("the tool is closed")
+            if self._pool is None:
+                self._pool = Pool(daemon.connect(), self.settings)
+            return self._pool
 
     def _run_one(self, call: ToolCall) -> ToolResult:
         arguments = PythonArguments.model_validate(dict(call.arguments))
         try:
             with boundary(f"tool:{self.name}"):
-                if self._pool is None:
-                    raise RuntimeError("the tool is closed")
-                images = {index: _as_png(image) for index, image in enumerate(call.images)}
-                with self._pool.session(call.episode_id) as session:
-                    return self._ask(session, arguments, images)
+                pool = self._started_pool()
+                with pool.session(call.episode_id) as session:
+                    return self._ask(session, arguments, call.images)
         except FaultError as fault:
             return ToolResult(error=fault.fault)
 
-    def _ask(self, session: Session, arguments: PythonArguments, images: Mapping[int, Image]) -> ToolResult:
+    def _ask(self, session: Session, arguments: PythonArguments, images: Sequence[Image]) -> ToolResult:
         assert session.container is not None
-        new = {f"image_{index}.png": index for index in images if index not in session.sent}
+        new = {f"image_{index}.png": index for index in range(len(images)) if index not in session.sent}
         request = {
             "code": arguments.code,
             "timeout_s": arguments.timeout,
@@ -118,7 +123,7 @@ class Python(Tool):
             "image_bytes": self.settings.image_bytes,
             "names": list(new),
         }
-        parts = [images[index].data for index in new.values()]
+        parts = [_as_png(images[index]).data for index in new.values()]
         try:
             reply, (output, *files) = session.container.ask(request, parts, arguments.timeout)
         except SandboxEnded as ended:

@@ -138,9 +138,11 @@ class Container:
                 raise SandboxEnded(timeout=True) from None
             except OSError as error:
                 self._raise_if_not_the_codes_doing(since)
+                self.disconnect()
                 raise SandboxEnded(timeout=False) from error
             except SandboxEnded:
                 self._raise_if_not_the_codes_doing(since)
+                self.disconnect()
                 raise
 
     def disconnect(self) -> None:

@@ -15,7 +15,7 @@ from docker.client import DockerClient
 
 from tools.errors import FaultError, boundary
 from tools.sandbox.container import Container, SandboxError
-from tools.sandbox.owner import remove_orphans
+from tools.sandbox.owner import remove_orphans, watch_owner
 from tools.sandbox.settings import SandboxSettings
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Pool:
     """Hands out containers by episode. Its methods may be called from several threads.
 
     Args:
-        client: the Docker daemon.
+        client: the Docker daemon; closed with the pool.
         settings: limits, and how many containers there are.
     """
 
@@ -58,6 +58,7 @@ class Pool:
         self._starting = 0
         self._closed = False
         self._workers = ThreadPoolExecutor(_WORKERS, "sandbox")
+        watch_owner()
         if orphans := remove_orphans(client):
             logger.warning("removed %d sandbox containers whose owner is gone", orphans)
         self._replenish()
@@ -112,6 +113,7 @@ class Pool:
         for container in warm:
             self._let_go(container)
         self._workers.shutdown(wait=True)
+        self._client.close()
 
     def _reserve(self, episode_id: str) -> Session:
         deadline = time.monotonic() + WAIT_S

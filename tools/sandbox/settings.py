@@ -37,7 +37,7 @@ class SandboxSettings(ToolSettings):
     image_pixels: int = Field(default=4_000_000, ge=1)
     """Pixels of one picture."""
     warm: int = Field(default=2, ge=0)
-    """Containers kept ready for episodes to come."""
+    """Containers kept ready for episodes to come, from the first call on."""
     max_containers: int = Field(default=32, ge=1)
     """Containers of episodes at the same time; the one that was idle for longest makes room."""
     idle_s: float = Field(default=900.0, gt=0)
