@@ -55,6 +55,7 @@ class Moody(Tool):
 
 @pytest.fixture(autouse=True)
 def _moody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    registry.registered_tools()
     monkeypatch.setattr(registry, "_tools", dict(registry._tools))
     monkeypatch.setattr(registry, "_names", dict(registry._names))
     register_tool(Moody)
