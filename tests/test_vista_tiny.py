@@ -22,6 +22,7 @@ from transformers import (
 from envs.datasets.embedded import questions_for, render
 from envs.datasets.embedded_specs import published_specs, shares_cells
 from envs.message import Message
+from envs.prompts import system_prompt
 from envs.protocol import ParsedAnswer, ParsedCall, call_names, parse_turn, well_formed
 from policies.request import Request, object_array
 from policies.transcript import Transcript
@@ -200,3 +201,15 @@ def test_image_pixels_reach_the_model(module: VLMModule, tokenizer) -> None:
         with torch.no_grad():
             logps.append(module.forward_train(batch)["logps"])
     assert not torch.equal(*logps)
+
+
+def test_the_prompt_of_the_example_is_the_one_that_its_weights_know() -> None:
+    """A tool whose name, arguments or first clause change needs weights that are made again."""
+    names = ("chart_to_table", "chart_extract_data", "chart_compare", "chart_describe", "calculator")
+    assert system_prompt("compact", [get_tool(name) for name in names]).splitlines()[:-1] == [
+        "chart_to_table(image): Reads a bar, line or pie chart and returns its data as a table",
+        "chart_extract_data(image, items, series): Returns the number of each named label of a chart",
+        "chart_compare(image, items, series): Compares the numbers of two labels of a chart",
+        "chart_describe(image, series): Counts the entries of a chart and names the highest, second and lowest",
+        "calculator(expression): Computes an arithmetic expression or a comparison exactly",
+    ]

@@ -56,7 +56,7 @@ def test_one_episode_step_by_step():
     message = observations["vlm"]
     assert list(observations) == list(infos) == ["vlm"]
     assert message == Message("user", "How many bars are shown?", (picture(),), message.system)
-    assert "zoom(image, bbox_2d)" in message.system and "calculator(expression, unknowns)" in message.system
+    assert "zoom(image, bbox_2d)" in message.system and "calculator(expression)" in message.system
 
     text = call("image_zoom_in_tool", bbox_2d=[0, 0, 1, 1])  # an alias
     observations, rewards, terminateds, truncateds, infos = env.step({"vlm": text})

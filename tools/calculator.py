@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeAlias
 
 import sympy
 from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 from sympy import Number
 
 from tools.equations import is_equation, solutions_data, solutions_text, solve_equations
@@ -63,7 +64,9 @@ class CalculatorArguments(Arguments):
         validation_alias=AliasChoices("expression", "equation", "equations"),
         description="for example (45.2 - 12.1) / 2, mean(3, 4, 8), 12 > 7, 5% * 80, or equations: x + y = 5; x - y = 1",
     )
-    unknowns: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    # Left out of the schema, and named in the description's second sentence: the compact prompt, which the weights of
+    # vista-tiny know word for word, shows neither.
+    unknowns: SkipJsonSchema[Annotated[list[str], BeforeValidator(_listed)]] = Field(
         default_factory=list,
         validation_alias=AliasChoices("unknowns", "unknown", "variables", "variable"),
         max_length=10,
@@ -78,7 +81,8 @@ class Calculator(Tool):
     name = "calculator"
     family = "math"
     description = (
-        "Computes an arithmetic expression or a comparison exactly, or solves equations. "
+        "Computes an arithmetic expression or a comparison exactly. "
+        "Solves equations for their names, or for those listed in the argument unknowns. "
         "Functions: abs, min, max, sum, mean, median, round, floor, ceil, sqrt, log, ln, exp, sin, cos, tan."
     )
     arguments = CalculatorArguments
