@@ -12,14 +12,12 @@ from tools.tool import Tool
 
 PIP: Mapping[str, tuple[str, ...]] = {
     "chartmoe": ("torch==2.8.0", "transformers==4.53.2"),
-    "diagramformalizer": ("torch==2.4.0", "transformers==4.40.0"),
-    "gllava": ("transformers==4.34.0",),
-    "multimath": ("transformers==4.37.2",),
+    "diagram_formalizer": ("torch==2.4.0", "transformers==4.40.0"),
 }
-"""By the backend's name without underscores: what pip installs over this project's own libraries."""
+"""By the backend's name: what pip installs over this project's own libraries."""
 
 
 def environment_of(backend: type[Tool]) -> dict[str, Any] | None:
     """Ray's runtime environment of a backend's replicas; None: this project's own."""
-    pip = PIP.get(backend.backend.replace("_", ""))
+    pip = PIP.get(backend.backend)
     return {"pip": list(pip)} if pip else None

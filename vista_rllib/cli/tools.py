@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,17 +62,9 @@ def list_tools(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("family", "tool", "backend", "here", "device", "why not, and how to get it")
-    shown: tuple[str, str] = ("", "")
-    for row in rows:
-        if row["family"] != shown[0] and shown[0]:
-            table.add_section()
-        names = (row["family"] if row["family"] != shown[0] else "", row["tool"] if row["tool"] != shown[1] else "")
-        here = "[green]yes[/green]" if row["available"] else "[red]no[/red]"
-        device = row["device"] if row["available"] else ""
-        table.add_row(*map(escape, names), escape(row["backend"]), here, device, escape(row["reason"] or ""))
-        shown = (row["family"], row["tool"])
-    out().print(table)
+    out().print(_tool_table(rows))
+    if missing := _missing_table(rows):
+        out().print(missing)
     count = len({row["tool"] for row in rows})
     ready = len({row["tool"] for row in rows if row["available"]})
     out().print(f"{count} tools, {ready} of them can run here.")
@@ -150,6 +143,43 @@ def _backend_rows(tool: type[Tool]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _tool_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per tool: what runs it here, and its other backends."""
+    table = Table("family", "tool", "runs here by", "device", "other backends")
+    last = ""
+    for (family, tool), own in groupby(rows, key=lambda row: (row["family"], row["tool"])):
+        if last and family != last:
+            table.add_section()
+        backends = list(own)
+        chosen = next((row for row in backends if row["available"]), None)
+        others = [
+            escape(row["backend"]) if row["available"] else f"[dim]{escape(row['backend'])}[/dim]"
+            for row in backends
+            if row is not chosen
+        ]
+        by, device = (
+            (f"[green]{escape(chosen['backend'])}[/green]", chosen["device"]) if chosen else ("[red]-[/red]", "")
+        )
+        table.add_row(escape(family if family != last else ""), escape(tool), by, escape(device), ", ".join(others))
+        last = family
+    return table
+
+
+def _missing_table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Every reason once, however many tools it keeps from running; None where everything runs."""
+    tools: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["reason"]:
+            tools.setdefault((row["backend"], row["reason"]), []).append(row["tool"])
+    if not tools:
+        return None
+    table = Table("not here", "of", "why, and how to get it", show_lines=True)
+    for (backend, reason), names in tools.items():
+        of = names[0] if len(names) == 1 else f"{len(names)} tools"
+        table.add_row(escape(backend), escape(of), escape(reason))
+    return table
 
 
 def _runs_here(tool: type[Tool]) -> bool:
