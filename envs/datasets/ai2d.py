@@ -132,5 +132,8 @@ register_adapter(
     evaluation_only=True,
     layout="ai2d/ (or ai2d-all.zip) with images/, annotations/, questions/<picture>.json, and ai2d_test_ids.csv, "
     "or Parquet files with columns question, options, answer, image",
-    layouts=(Layout(_find, _build), mirror({"question", "options", "answer", "image"}, _build_row)),
+    layouts=(
+        Layout(_find, _build),
+        mirror({"question", "options", "answer", "image"}, _build_row, without=frozenset({"decoded_image"})),
+    ),
 )

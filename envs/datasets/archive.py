@@ -43,6 +43,10 @@ class Archive(Protocol):
         """Unpacked bytes of a member."""
         ...
 
+    def close(self) -> None:
+        """Lets go of files; reading a member opens them again."""
+        ...
+
 
 def open_archive(path: Path) -> Archive:
     """The archive in a file; remembered until the file changes.
@@ -75,14 +79,14 @@ class ZipArchive:
     def __init__(self, path: Path) -> None:
         """Reads the directory. Raises `DatasetError`."""
         self.path = path
+        self._file: zipfile.ZipFile | None = None
         try:
-            self._file = zipfile.ZipFile(path)
+            with zipfile.ZipFile(path) as file:
+                infos = file.infolist()
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise DatasetError(f"{path}: damaged zip file: {error}") from error
         self._members = {
-            _check(path, info.filename, info.file_size, info.compress_size): info
-            for info in self._file.infolist()
-            if not info.is_dir()
+            _check(path, info.filename, info.file_size, info.compress_size): info for info in infos if not info.is_dir()
         }
         self.names = frozenset(self._members)
 
@@ -91,17 +95,24 @@ class ZipArchive:
 
     def open(self, name: str) -> BinaryIO:
         try:
+            if self._file is None:
+                self._file = zipfile.ZipFile(self.path)
             member: IO[bytes] = self._file.open(self._members[name])
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
             raise DatasetError(f"{self.path}: member {name!r} cannot be read: {error}") from error
         return member  # type: ignore[return-value]
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class TarArchive:
     """A tar file, compressed or not.
 
     A compressed one has no random access: when its first member is read it is unpacked, as one tar, into an unnamed
-    temporary file that vanishes with this object.
+    temporary file that vanishes when the archive is closed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -128,6 +139,12 @@ class TarArchive:
         offset, size = self._members[name]
         return io.BufferedReader(_Slice(self._bytes(), offset, size), 1 << 16)
 
+    def close(self) -> None:
+        with self._lock:
+            if self._plain is not None:
+                self._plain.close()
+                self._plain = None
+
     def _bytes(self) -> IO[bytes]:
         with self._lock:
             if self._plain is None:
@@ -139,10 +156,11 @@ class TarArchive:
             return self._plain
 
     def _unpacked(self) -> IO[bytes]:
-        file = tempfile.TemporaryFile(prefix="vista-tar-")  # noqa: SIM115  (lives as long as this object)
+        file = tempfile.TemporaryFile(prefix="vista-tar-")  # noqa: SIM115  (`close` closes it)
         try:
             with tarfile.open(self.path) as packed:
                 source: Any = packed.fileobj
+                source.seek(0)
                 shutil.copyfileobj(source, file, 1 << 20)
             file.flush()
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

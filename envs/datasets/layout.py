@@ -7,6 +7,7 @@ register_adapter("figureqa", title="FigureQA", task_type="chart", layout="...", 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -130,31 +131,49 @@ def register_adapter(
 ) -> None:
     """Registers the adapter that tries `layouts` in order. Raises `DatasetError` when the name is taken."""
 
-    def detect(path: Path) -> bool:
-        release = Release(path, shallow=True)
-        try:
-            return any(
-                (entry.archives and release.find(entry.archives)) or (entry.certain and entry.find(release))
-                for entry in layouts
-            )
-        except (DatasetError, OSError):
-            return False  # another dataset's release, or a damaged one: reading it by name gives the error
+    register_dataset(
+        name, title=title, layout=layout, detect=partial(detect, layouts), task_type=task_type,
+        evaluation_only=evaluation_only,
+    )(partial(read, layouts, name, task_type, f"{title}: looked for {layout}"))  # fmt: skip
 
-    def read(request: ReadRequest) -> Iterator[Task | Skip]:
-        release = Release(request.source)
+
+def detect(layouts: Sequence[Layout], path: Path) -> bool:
+    """Whether `path` is a release that tells to be of these layouts."""
+    release = Release(path, shallow=True)
+    try:
+        return any(
+            (entry.archives and release.find(entry.archives)) or (entry.certain and entry.find(release))
+            for entry in layouts
+        )
+    except (DatasetError, OSError):
+        return False  # another dataset's release, or a damaged one: reading it by name gives the error
+
+
+def read(
+    layouts: Sequence[Layout], name: str, task_type: str, wanted: str, request: ReadRequest, prefix: str = ""
+) -> Iterator[Task | Skip]:
+    """The tasks of the first of these layouts that is there; `prefix` begins the ids where it is not `name`.
+
+    Raises:
+        DatasetError: none is there (the message says that it is not `wanted`), or the split is absent.
+    """
+    release = Release(request.source)
+    with closing(release):
         for entry in layouts:
             if splits := entry.find(release):
-                yield from _read(request, release, entry, splits, name, task_type)
+                yield from _read(request, release, entry, splits, name, task_type, prefix or name)
                 return
-        raise DatasetError(f"{request.source}: not {title}: looked for {layout}")
-
-    register_dataset(
-        name, title=title, layout=layout, detect=detect, task_type=task_type, evaluation_only=evaluation_only
-    )(read)
+    raise DatasetError(f"{request.source}: not {wanted}")
 
 
 def _read(
-    request: ReadRequest, release: Release, layout: Layout, splits: Mapping[str, Records], name: str, task_type: str
+    request: ReadRequest,
+    release: Release,
+    layout: Layout,
+    splits: Mapping[str, Records],
+    name: str,
+    task_type: str,
+    prefix: str,
 ) -> Iterator[Task | Skip]:
     present = [split for split in SPLITS if split in splits]
     if request.split is not None and request.split not in present:
@@ -164,7 +183,7 @@ def _read(
         for raw in splits[split]():
             if count == request.limit:
                 break
-            item = Item(f"{name}-{split}-{raw.key}", name, task_type, split, release, raw.record)
+            item = Item(f"{prefix}-{split}-{raw.key}", name, task_type, split, release, raw.record)
             made = _make(item, raw, layout, request.keep_unanswered)
             count += isinstance(made, Task)
             yield made

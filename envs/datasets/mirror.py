@@ -29,6 +29,7 @@ def mirror(
     build: Callable[[Item], Task],
     *,
     key: str | None = None,
+    without: frozenset[str] = frozenset(),
     expand: Callable[[dict[str, Any]], Iterator[tuple[str, dict[str, Any]]]] | None = None,
     certain: bool = True,
     accept: Callable[[Path], bool] | None = None,
@@ -39,17 +40,24 @@ def mirror(
         columns: what a file must have.
         build: one task of one row.
         key: the column that names a row within its split; its position where None.
+        without: what it must not have, being another dataset's.
         expand: the records of one row, each with an end for its key, where a row holds several questions.
         certain: whether those columns tell the dataset.
         accept: a further look at a file.
     """
-    return Layout(partial(_find, columns, key, expand, accept), build, certain)
+    return Layout(partial(_find, columns, without, key, expand, accept), build, certain)
 
 
 def files_of(
-    release: Release, columns: set[str], accept: Callable[[Path], bool] | None = None
+    release: Release,
+    columns: set[str],
+    without: frozenset[str] = frozenset(),
+    accept: Callable[[Path], bool] | None = None,
 ) -> dict[str, list[Path]]:
-    """The Parquet files of each split that have these columns. A damaged file counts, so that reading it complains."""
+    """The Parquet files of each split that have these columns.
+
+    A damaged file counts, so that reading it complains, but not for detection.
+    """
     splits: dict[str, list[Path]] = {}
     root = release.root
     files = (
@@ -57,7 +65,7 @@ def files_of(
     )
     for file in files:
         split = _split(file, root) if file.suffix == ".parquet" else None
-        if split and _has(file, columns) and (accept is None or accept(file)):
+        if split and _has(file, columns, without, not release.shallow) and (accept is None or accept(file)):
             splits.setdefault(split, []).append(file)
     return splits
 
@@ -68,21 +76,23 @@ def _split(file: Path, root: Path) -> str | None:
     return next((found for name in names if (found := split_name(name))), None)
 
 
-def _has(file: Path, columns: set[str]) -> bool:
+def _has(file: Path, columns: set[str], without: frozenset[str], damaged: bool) -> bool:
     try:
-        return columns <= set(pq.read_schema(file).names)
+        names = set(pq.read_schema(file).names)
+        return columns <= names and not without & names
     except (pa.ArrowException, OSError):
-        return True
+        return damaged
 
 
 def _find(
     columns: set[str],
+    without: frozenset[str],
     key: str | None,
     expand: Callable[[dict[str, Any]], Iterator[tuple[str, dict[str, Any]]]] | None,
     accept: Callable[[Path], bool] | None,
     release: Release,
 ) -> Mapping[str, Records]:
-    files = files_of(release, columns, accept)
+    files = files_of(release, columns, without, accept)
     return {split: partial(_rows, found, key, expand) for split, found in files.items()}
 
 

@@ -48,18 +48,16 @@ def load_json(file: Path, kind: type[list] | type[dict] = list) -> Any:
     return content
 
 
-def load_table(file: Path) -> dict[str, Any] | None:
-    """A CSV file as `{"columns": [...], "rows": [[...]]}`, cells as released; None when there is no such file.
+def parse_table(data: bytes, name: str) -> dict[str, Any] | None:
+    """A CSV file as `{"columns": [...], "rows": [[...]]}`, cells as released; None when it is empty.
 
     Raises:
         RecordError: it is not UTF-8 text or not CSV.
     """
     try:
-        rows = [row for row in csv.reader(io.StringIO(file.read_text("utf-8-sig"))) if row]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, csv.Error) as error:
-        raise RecordError("table unreadable", f"{file}: {error}") from error
+        rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"))) if row]
+    except (ValueError, csv.Error) as error:
+        raise RecordError("table unreadable", f"{name}: {error}") from error
     return {"columns": rows[0], "rows": rows[1:]} if rows else None
 
 

@@ -29,13 +29,14 @@ class Release:
     """Attributes:
     path: what the user named, a folder, an archive or one file.
     root: the folder that names are relative to.
+    shallow: whether it is only looked at, to tell which dataset it is.
     """
 
     def __init__(self, path: Path, *, shallow: bool = False) -> None:
-        """`shallow`: compressed tars, which cost time to look into, are left closed (for detection)."""
+        """`shallow`: compressed tars, which cost time to look into, are left closed."""
         self.path = path
         self.root = path if path.is_dir() else path.parent
-        self._shallow = shallow
+        self.shallow = shallow
         self._found: list[tuple[str, Archive]] | None = None
         self._images = ImageReader()
 
@@ -134,13 +135,18 @@ class Release:
                 return archive, member
         return None
 
+    def close(self) -> None:
+        """Lets go of the archives' files."""
+        for _, archive in self._found or ():
+            archive.close()
+
     def _archives(self) -> list[tuple[str, Archive]]:
         if self._found is None:
             if self.path.is_dir():
                 files = {p for depth in _DEPTHS for s in SUFFIXES for p in self.root.glob(f"{depth}*{s}")}
             else:
                 files = {self.path} if _is_archive(self.path) else set()
-            if self._shallow:
+            if self.shallow:
                 files = {file for file in files if file.suffix.lower() in (".zip", ".tar")}
             self._found = []
             for file in sorted(files):
