@@ -20,7 +20,7 @@ from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.registry import DatasetError
-from envs.datasets.release import Release, parent, text_lines
+from envs.datasets.release import Release, parent
 from envs.task import Task
 from tools.image import Image
 
@@ -28,7 +28,7 @@ from tools.image import Image
 def _find(release: Release) -> Mapping[str, Records]:
     names = release.find("questions/*.png.json", "questions/*.jpg.json")
     lists = release.find("ai2d_test_ids.csv") if names else []
-    test = {line.removesuffix(".png") for line in text_lines(release.read(lists[0]))} if lists else set()
+    test = {line.removesuffix(".png") for line in release.lines(lists[0])} if lists else set()
     splits = (("test" if _stem(name) in test else "train", name) for name in sorted(names, key=_order))
     return by_split(splits, partial(_questions, release))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from envs.datasets.fields import letter, letter_index, without_tags
 from envs.datasets.layout import Item, Layout
-from envs.datasets.mirror import cell_image, decode_cell, first_row, mirror
+from envs.datasets.mirror import cell_image, cell_images, first_row, listed, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.task import Task
 
@@ -99,12 +99,12 @@ def build_texts(item: Item) -> Task:
     """A task of one turn of the Cauldron."""
     question, choices = split_choices(text_field(item.record, "user", "question missing"))
     answer, metadata = gold(text_field(item.record, "assistant", "answer missing"), choices)
-    images = [decode_cell(cell, f"{item.id}: images") for cell in item.record.get("images") or []]
+    images = cell_images(item, "images")
     return item.task(question, answer, images, choices=choices, metadata=metadata)
 
 
 def _texts(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for n, turn in enumerate(row.get("texts") or []):
+    for n, turn in enumerate(listed(row, "texts")):
         yield f"-{n}", {"images": row.get("images"), **(turn if isinstance(turn, dict) else {})}
 
 
@@ -125,10 +125,7 @@ def build_problem(item: Item) -> Task:
     question, choices = split_choices(text_field(record, "problem", "question missing"))
     reply = record.get("answer") if record.get("answer") is not None else record.get("solution")
     answer, metadata = gold(text_field({"answer": reply}, "answer", "answer missing"), choices)
-    if isinstance(record.get("images"), list):
-        images = [decode_cell(cell, f"{item.id}: images") for cell in record["images"]]
-    else:
-        images = [cell_image(item, "image")]
+    images = cell_images(item, "images") if "images" in record else [cell_image(item, "image")]
     return item.task(question, answer, images, choices=choices, metadata=metadata)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from envs.datasets.dialogue import cauldron, short_answer
 from envs.datasets.fields import extras
 from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
-from envs.datasets.mirror import cell_image, mirror
+from envs.datasets.mirror import cell_image, listed, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
@@ -49,7 +49,7 @@ def _build(item: Item) -> Task:
     value = record.get("answer")
     if value is None and item.split != "test":
         raise RecordError("answer missing", "field 'answer' is absent")
-    if value is not None and value not in _YES_NO:
+    if value is not None and (not isinstance(value, int) or value not in _YES_NO):
         raise RecordError("malformed record", f"field 'answer': expected 0 or 1, got {value!r}")
     answer = "" if value is None else _YES_NO[value]
     metadata = {"yes_no_answer": answer or None, **extras(record, "question_string", "answer", "folder")}
@@ -58,7 +58,7 @@ def _build(item: Item) -> Task:
 
 
 def _expand(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for n, pair in enumerate(row.get("qa") or []):
+    for n, pair in enumerate(listed(row, "qa")):
         yield f"-{n}", {"image": row.get("image"), **(pair if isinstance(pair, dict) else {})}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from envs.datasets.dialogue import build_problem, problems
 from envs.datasets.fields import letter, letter_index, texts, without_tags
 from envs.datasets.layout import Item, Layout, Raw, Records, register_adapter
-from envs.datasets.mirror import decode_cell
+from envs.datasets.mirror import cell_images
 from envs.datasets.reader import SPLITS, RecordError, text_field
 from envs.datasets.registry import DatasetError
 from envs.datasets.release import Release, parent
@@ -80,7 +80,7 @@ def _build_row(item: Item) -> Task:
         return build_problem(item)
     choices = texts(record, "choices")
     index = _answer(record, "ground_truth", len(choices))
-    images = [decode_cell(cell, f"{item.id}: images") for cell in record.get("images") or []]
+    images = cell_images(item, "images")
     return item.task(
         without_tags(text_field(record, "problem", "question missing")), choices[index], images, choices=choices,
         metadata={"answer_letter": letter(index), "answer_index": index, "original_id": record.get("id"),

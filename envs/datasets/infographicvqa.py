@@ -53,7 +53,8 @@ def _task(item: Item, image: Image) -> Task:
     record = item.record
     check_split(record, "data_split", item.split)
     answers = answers_of(item)
-    spans = "Multi-Span" in (record.get("answer_type") or [])
+    kinds = record.get("answer_type")
+    spans = isinstance(kinds, list) and any(str(kind).lower() == "multi-span" for kind in kinds)
     metadata = {
         "original_question_id": record.get("questionId"),
         "multi_span": spans,

@@ -107,8 +107,11 @@ def _rows(
             if expand is None:
                 yield Raw(name, where, row)
             else:
-                for end, record in expand(row):
-                    yield Raw(name + end, where, record)
+                try:
+                    for end, record in expand(row):
+                        yield Raw(name + end, where, record)
+                except RecordError as error:
+                    yield Raw(name, where, error)
             n += 1
 
 
@@ -140,6 +143,19 @@ def cell_image(item: Item, name: str) -> Image:
         RecordError: the cell is empty, or its bytes are no image.
     """
     return decode_cell(item.record.get(name), f"{item.id}: {name}")
+
+
+def cell_images(item: Item, name: str) -> list[Image]:
+    """The pictures in a column of lists; none where it is empty. Raises `RecordError`."""
+    return [decode_cell(cell, f"{item.id}: {name}") for cell in listed(item.record, name)]
+
+
+def listed(row: Mapping[str, Any], name: str) -> list[Any]:
+    """A column of lists; an absent one is empty. Raises `RecordError` when it is something else."""
+    value = row.get(name)
+    if value is not None and not isinstance(value, list):
+        raise RecordError("malformed record", f"field {name!r}: expected a list, got {type(value).__name__}")
+    return value or []
 
 
 def decode_cell(cell: Any, name: str) -> Image:

@@ -5,8 +5,8 @@ An archive's members count as lying beside the archive, which is where unpacking
 
 from __future__ import annotations
 
-import io
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Release:
             if self.path.is_dir():
                 for depth in _DEPTHS:
                     names |= {p.relative_to(self.root).as_posix() for p in self.root.glob(depth + pattern)}
-            elif not _is_archive(self.path) and self.path.match(pattern.rpartition("/")[2]):
+            elif not _is_archive(self.path.name) and self.path.match(pattern.rpartition("/")[2]):
                 names.add(self.path.name)
             for base, archive in self._archives():
                 names |= {base + name for name in archive.names if PurePosixPath(name).match(pattern)}
@@ -94,6 +94,13 @@ class Release:
         if not isinstance(content, kind):
             raise DatasetError(f"{self.root / name}: expected a JSON {kind.__name__}, got {type(content).__name__}")
         return content
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a small text file, stripped, without blank ones. Raises `DatasetError`."""
+        try:
+            return [line.strip() for line in self.read(name).decode("utf-8-sig").splitlines() if line.strip()]
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.root / name}: not UTF-8 text: {error}") from error
 
     def records(self, name: str, key: str | None = None) -> Iterator[Any]:
         """The records of a JSON list, of a list under `key`, or of a `.jsonl` file, one at a time."""
@@ -143,11 +150,11 @@ class Release:
     def _archives(self) -> list[tuple[str, Archive]]:
         if self._found is None:
             if self.path.is_dir():
-                files = {p for depth in _DEPTHS for s in SUFFIXES for p in self.root.glob(f"{depth}*{s}")}
+                files = list(_archive_files(self.root, len(_DEPTHS)))
             else:
-                files = {self.path} if _is_archive(self.path) else set()
+                files = [self.path] if _is_archive(self.path.name) else []
             if self.shallow:
-                files = {file for file in files if file.suffix.lower() in (".zip", ".tar")}
+                files = [file for file in files if file.suffix.lower() in (".zip", ".tar")]
             self._found = []
             for file in sorted(files):
                 folder = file.parent.relative_to(self.root).as_posix()
@@ -155,16 +162,21 @@ class Release:
         return self._found
 
 
-def _is_archive(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES)
+def _archive_files(folder: Path, depth: int) -> Iterator[Path]:
+    """The archives in a folder and the ones below it, `depth` levels in all."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_archive(entry.name) and entry.is_file():
+                yield Path(entry.path)
+            elif depth > 1 and entry.is_dir():
+                yield from _archive_files(Path(entry.path), depth - 1)
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
 
 
 def parent(name: str) -> str:
     """The folder of a name: `""` at the root, else ending in a slash."""
     folder = str(PurePosixPath(name).parent)
     return "" if folder == "." else folder + "/"
-
-
-def text_lines(data: bytes) -> list[str]:
-    """The lines of a small text file, stripped, without blank ones; a byte-order mark is accepted."""
-    return [line.strip() for line in io.StringIO(data.decode("utf-8-sig")) if line.strip()]

@@ -66,6 +66,11 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
+def _bytes() -> bytes:
+    """How protocol 2 writes no bytes."""
+    return b""
+
+
 def _bytearray(data: Any = b"") -> bytearray:
     if not isinstance(data, bytes):
         raise pickle.UnpicklingError("a bytearray of something else than bytes is refused")
@@ -83,14 +88,21 @@ _NUMPY_MODULES = {
     "numpy.core.numeric",
     "numpy._core.numeric",
 }
-_BUILTINS: dict[str, Any] = {"set": set, "frozenset": frozenset, "complex": complex, "bytearray": _bytearray}
+_BUILTINS: dict[str, Any] = {
+    "set": set,
+    "frozenset": frozenset,
+    "complex": complex,
+    "bytes": _bytes,
+    "bytearray": _bytearray,
+}
 
 
 class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module in _NUMPY_MODULES and name in _NUMPY:
             return _NUMPY[name]
-        if module in ("builtins", "__builtin__") and name in _BUILTINS:
+        module = "builtins" if module == "__builtin__" else module  # its name in old protocols
+        if module == "builtins" and name in _BUILTINS:
             return _BUILTINS[name]
         if (module, name) == ("_codecs", "encode"):
             return _encode

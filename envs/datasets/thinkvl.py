@@ -13,7 +13,7 @@ from typing import Any
 
 from envs.datasets.dialogue import gold, short_answer, split_choices, turns
 from envs.datasets.layout import Item, Layout, Raw, Records, register_adapter
-from envs.datasets.mirror import decode_cell, mirror
+from envs.datasets.mirror import cell_images, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.registry import DatasetError
 from envs.datasets.release import Release, parent
@@ -57,9 +57,7 @@ def _build(item: Item) -> Task:
 
 
 def _build_row(item: Item) -> Task:
-    value = item.record.get("images")
-    cells = value if isinstance(value, list) else [] if value is None else [value]
-    return _task(item, [decode_cell(cell, f"{item.id}: images") for cell in cells])
+    return _task(item, cell_images(item, "images"))
 
 
 def _task(item: Item, images: list[Image]) -> Task:
