@@ -14,21 +14,20 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from envs.datasets.fields import check_split, consensus, index_field, letter, split_name, texts
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.fields import check_split, consensus, index_field, letter, texts
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter, split_files
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 from tools.image import Image
 
-_FILE = re.compile(r"aokvqa_v1p0_(train|val|test)\.json$")
+_FILE = re.compile(r"aokvqa_v1p0_(?P<split>train|val|test)\.json$")
 _COLUMNS = {"image", "question_id", "question", "choices", "correct_choice_idx", "direct_answers", "rationales"}
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    found = [(match, name) for name in release.find("aokvqa_v1p0_*.json") if (match := _FILE.search(name))]
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_questions, release))
+    return by_split(split_files(release, _FILE, "aokvqa_v1p0_*.json"), partial(_questions, release))
 
 
 def _questions(release: Release, name: str) -> Iterator[Raw]:

@@ -12,27 +12,22 @@ from functools import partial
 from typing import Any
 
 from envs.datasets.dialogue import cauldron, problems
-from envs.datasets.fields import check_split, split_name
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.fields import check_split
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter, split_files
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 
-_FILE = re.compile(r"CLEVR_(train|val|test)_questions\.json$")
+_FILE = re.compile(r"CLEVR_(?P<split>train|val|test)_questions\.json$")
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    names = release.find("questions/CLEVR_*_questions.json")
-    found = [(match, name) for name in names if (match := _FILE.search(name))]
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_questions, release))
+    files = split_files(release, _FILE, "questions/CLEVR_*_questions.json")
+    return by_split(files, partial(_questions, release))
 
 
 def _questions(release: Release, name: str) -> Iterator[Raw]:
-    folder = parent(parent(name).rstrip("/"))
-    for n, record in enumerate(release.records(name, "questions")):
-        if isinstance(record, dict):
-            record["folder"] = folder
-        yield Raw(str(n), f"{name} question {n}", record)
+    return list_records(release, name, "questions", folder=parent(parent(name).rstrip("/")))
 
 
 def _build(item: Item) -> Task:

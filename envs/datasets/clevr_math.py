@@ -14,15 +14,14 @@ from typing import Any
 
 from envs.datasets.clevr import functions_of, scene_metadata
 from envs.datasets.dialogue import cauldron
-from envs.datasets.fields import split_name
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter, split_files
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 from tools.image import Image
 
-_FILE = re.compile(r"clevr-math-(train|val|test)\.json$")
+_FILE = re.compile(r"clevr-math-(?P<split>train|val|test)\.json$")
 _ANALYSIS = {
     "has_add": (r"\b(?:add|added|plus|more)\b", ("add", "addition")),
     "has_subtract": (r"\b(?:subtract|remove|take away)\w*\b", ("subtract", "subtraction")),
@@ -34,18 +33,16 @@ _ANALYSIS = {
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    found = [(match, name) for name in release.find("clevr-math-*.json") if (match := _FILE.search(name))]
-    several = len({parent(name) for _, name in found}) > 1
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_questions, release, several))
+    files = split_files(release, _FILE, "clevr-math-*.json")
+    several = len({parent(name) for _, name in files}) > 1
+    return by_split(files, partial(_questions, release, several))
 
 
 def _questions(release: Release, several: bool, name: str) -> Iterator[Raw]:
     folder = parent(name)
     subset = folder.rstrip("/").rpartition("/")[2]
-    for n, record in enumerate(release.records(name, "questions")):
-        if isinstance(record, dict):
-            record |= {"folder": folder, "subset": subset or None}
-        yield Raw(f"{subset}-{n}" if several and subset else str(n), f"{name} question {n}", record)
+    prefix = f"{subset}-" if several and subset else ""
+    return list_records(release, name, "questions", prefix=prefix, folder=folder, subset=subset or None)
 
 
 def _build(item: Item) -> Task:

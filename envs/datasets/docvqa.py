@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from envs.datasets.dialogue import cauldron
 from envs.datasets.fields import check_split, extras, split_name, texts
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release, parent
@@ -32,11 +32,7 @@ def _find(release: Release) -> Mapping[str, Records]:
 
 
 def _questions(release: Release, name: str) -> Iterator[Raw]:
-    for n, record in enumerate(release.records(name, "data")):
-        id = record.get("questionId") if isinstance(record, dict) else None
-        if isinstance(record, dict):
-            record["folder"] = parent(name)
-        yield Raw(str(n if id is None else id), f"{name} record {n}", record)
+    return list_records(release, name, "data", id="questionId", folder=parent(name))
 
 
 def answers_of(item: Item) -> tuple[str, ...]:

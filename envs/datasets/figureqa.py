@@ -13,7 +13,7 @@ from typing import Any
 
 from envs.datasets.dialogue import cauldron, short_answer
 from envs.datasets.fields import extras
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter
 from envs.datasets.mirror import cell_image, listed, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
@@ -34,12 +34,8 @@ def _parts(name: str) -> list[str]:
 
 
 def _pairs(release: Release, name: str) -> Iterator[Raw]:
-    folder = parent(name)
     part = next(found[0] for piece in reversed(name.split("/")[:-1]) if (found := _PART.search(piece)))
-    for n, record in enumerate(release.records(name, "qa_pairs")):
-        if isinstance(record, dict):
-            record["folder"] = folder
-        yield Raw(f"{part}-{n}", f"{name} record {n}", record)
+    return list_records(release, name, "qa_pairs", prefix=f"{part}-", folder=parent(name))
 
 
 def _build(item: Item) -> Task:

@@ -13,29 +13,24 @@ from functools import partial
 
 from envs.datasets.dialogue import cauldron
 from envs.datasets.docvqa import answers_of
-from envs.datasets.fields import check_split, extras, split_name
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.fields import check_split, extras
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter, split_files
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 from tools.image import Image
 
-_FILE = re.compile(r"infographicsVQA_(train|val|test)_v1\.0(_withQT)?\.json$", re.IGNORECASE)
+_FILE = re.compile(r"infographicsVQA_(?P<split>train|val|test)_v1\.0(_withQT)?\.json$", re.IGNORECASE)
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    names = release.find("infographicsVQA_*.json", "infographicsvqa_*.json")
-    found = [(match, name) for name in names if (match := _FILE.search(name))]
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_questions, release))
+    files = split_files(release, _FILE, "infographicsVQA_*.json", "infographicsvqa_*.json")
+    return by_split(files, partial(_questions, release))
 
 
 def _questions(release: Release, name: str) -> Iterator[Raw]:
-    for n, record in enumerate(release.records(name, "data")):
-        id = record.get("questionId") if isinstance(record, dict) else None
-        if isinstance(record, dict):
-            record["folder"] = parent(name)
-        yield Raw(str(n if id is None else id), f"{name} record {n}", record)
+    return list_records(release, name, "data", id="questionId", folder=parent(name))
 
 
 def _build(item: Item) -> Task:

@@ -6,6 +6,7 @@ register_adapter("figureqa", title="FigureQA", task_type="chart", layout="...", 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from envs.datasets.fields import split_name
 from envs.datasets.reader import SPLITS, RecordError
 from envs.datasets.registry import DatasetError, ReadRequest, Skip, register_dataset
 from envs.datasets.release import Release
@@ -113,6 +115,40 @@ def by_split(names: Iterable[tuple[str | None, str]], read: Callable[[str], Iter
         if split is not None:
             splits.setdefault(split, []).append(name)
     return {split: partial(_chained, found, read) for split, found in splits.items()}
+
+
+def split_files(release: Release, pattern: re.Pattern[str], *globs: str) -> list[tuple[str | None, str]]:
+    """The files that match a glob and the pattern, each with the split that the pattern's group `split` names."""
+    found = ((pattern.search((release.root / name).as_posix()), name) for name in release.find(*globs))
+    return [(split_name(match["split"]), name) for match, name in found if match]
+
+
+def list_records(
+    release: Release, name: str, key: str | None = None, *, id: str | None = None, prefix: str = "", **given: Any
+) -> Iterator[Raw]:
+    """The records of a JSON list, one at a time.
+
+    Args:
+        release: where the file is.
+        name: the file.
+        key: the field that holds the list, where the file is an object.
+        id: the field that names a record; its position where None or absent.
+        prefix: begins every key.
+        given: what is added to a record's fields, such as the folder that its pictures are in.
+    """
+    for n, record in enumerate(release.records(name, key)):
+        found = record.get(id) if id is not None and isinstance(record, dict) else None
+        if isinstance(record, dict):
+            record |= given
+        yield Raw(f"{prefix}{n if found is None else found}", f"{name} record {n}", record)
+
+
+def object_records(release: Release, name: str, **given: Any) -> Iterator[Raw]:
+    """The records of a JSON object by `pid`, one at a time, with `pid` and `given` added to their fields."""
+    for pid, record in release.items(name):
+        if isinstance(record, dict):
+            record |= {"pid": pid, **given}
+        yield Raw(pid, f"{name} problem {pid}", record)
 
 
 def _chained(names: list[str], read: Callable[[str], Iterator[Raw]]) -> Iterator[Raw]:

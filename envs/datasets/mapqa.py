@@ -11,30 +11,26 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from envs.datasets.dialogue import cauldron
-from envs.datasets.fields import extras, split_name, texts
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.fields import extras, texts
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter, split_files
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 
-_FILE = re.compile(r"(train|dev|test)-QA\.json$")
+_FILE = re.compile(r"(?P<split>train|dev|test)-QA\.json$")
 _SUBSET = re.compile(r"MapQA_([A-Z])\b")
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    names = release.find(*(f"questions/{name}-QA.json" for name in ("train", "dev", "test")))
-    found = [(match, name) for name in names if (match := _FILE.search(name))]
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_pairs, release))
+    files = split_files(release, _FILE, *(f"questions/{name}-QA.json" for name in ("train", "dev", "test")))
+    return by_split(files, partial(_pairs, release))
 
 
 def _pairs(release: Release, name: str) -> Iterator[Raw]:
     folder = parent(parent(name).rstrip("/"))
     found = _SUBSET.findall(str(release.root / name))
     subset = {"V": "U"}.get(found[-1], found[-1]) if found else None
-    for n, record in enumerate(release.records(name)):
-        if isinstance(record, dict):
-            record |= {"folder": folder, "subset": subset}
-        yield Raw(f"{subset or 'map'}-{n}", f"{name} record {n}", record)
+    return list_records(release, name, prefix=f"{subset or 'map'}-", folder=folder, subset=subset)
 
 
 def _build(item: Item) -> Task:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from envs.datasets.dialogue import gold, split_choices, turns
-from envs.datasets.layout import Item, Layout, Raw, Records, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, list_records, register_adapter
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release, parent
@@ -25,10 +25,7 @@ def _find(release: Release) -> Mapping[str, Records]:
 
 
 def _chats(release: Release, name: str) -> Iterator[Raw]:
-    for n, record in enumerate(release.records(name)):
-        if isinstance(record, dict):
-            record["folder"] = parent(name)
-        yield Raw(str(n), f"{name} record {n}", record)
+    return list_records(release, name, folder=parent(name))
 
 
 def _build(item: Item) -> Task:

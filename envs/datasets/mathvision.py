@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from envs.datasets.fields import letter, letter_index, named_tags, texts, without_tags
-from envs.datasets.layout import Item, Layout, Raw, Records, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, list_records, register_adapter
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
@@ -26,12 +26,7 @@ def _find(release: Release) -> Mapping[str, Records]:
 
 
 def _problems(release: Release, name: str) -> Iterator[Raw]:
-    folder = parent(name)
-    for n, record in enumerate(release.records(name)):
-        id = record.get("id") if isinstance(record, dict) else None
-        if isinstance(record, dict):
-            record["folder"] = folder
-        yield Raw(str(n if id is None else id), f"{name} line {n + 1}", record)
+    return list_records(release, name, id="id", folder=parent(name))
 
 
 def _build(item: Item) -> Task:

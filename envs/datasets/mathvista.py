@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from envs.datasets.fields import letter, texts
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, object_records, register_adapter
 from envs.datasets.mirror import cell_image, mirror
 from envs.datasets.reader import RecordError, text_field
 from envs.datasets.release import Release, parent
@@ -38,10 +38,7 @@ def _find(release: Release) -> Mapping[str, Records]:
 
 
 def _problems(release: Release, name: str) -> Iterator[Raw]:
-    for pid, record in release.items(name):
-        if isinstance(record, dict):
-            record |= {"pid": pid, "folder": parent(name)}
-        yield Raw(pid, f"{name} problem {pid}", record)
+    return object_records(release, name, folder=parent(name))
 
 
 def _build(item: Item) -> Task:

@@ -11,29 +11,23 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from envs.datasets.dialogue import cauldron
-from envs.datasets.fields import split_name
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter, split_files
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 
-_FILE = re.compile(r"(?:^|/)(train|val|validation|test)/qa_pairs(?:_[vV]([12]))?\.json$")
+_FILE = re.compile(r"(?:^|/)(?P<split>train|val|validation|test)/qa_pairs(?:_[vV]([12]))?\.json$")
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    names = release.find("qa_pairs.json", "qa_pairs_[vV][12].json")
-    found = [(match, name) for name in names if (match := _FILE.search((release.root / name).as_posix()))]
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_pairs, release))
+    files = split_files(release, _FILE, "qa_pairs.json", "qa_pairs_[vV][12].json")
+    return by_split(files, partial(_pairs, release))
 
 
 def _pairs(release: Release, name: str) -> Iterator[Raw]:
     found = re.search(r"_[vV]([12])\.json$", name)
     version = f"v{found[1]}" if found else "v1"
-    folder = parent(name)
-    for n, record in enumerate(release.records(name, "qa_pairs")):
-        if isinstance(record, dict):
-            record |= {"folder": folder, "version": version}
-        yield Raw(f"{version}-{n}", f"{name} record {n}", record)
+    return list_records(release, name, "qa_pairs", prefix=f"{version}-", folder=parent(name), version=version)
 
 
 def _build(item: Item) -> Task:

@@ -11,7 +11,7 @@ from functools import partial
 
 from envs.datasets.dialogue import cauldron
 from envs.datasets.fields import check_split, letter, texts
-from envs.datasets.layout import Item, Layout, Raw, Records, register_adapter
+from envs.datasets.layout import Item, Layout, Raw, Records, object_records, register_adapter
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
@@ -31,10 +31,7 @@ def _find(release: Release) -> Mapping[str, Records]:
 
 
 def _problems(release: Release, name: str) -> Iterator[Raw]:
-    for pid, record in release.items(name):
-        if isinstance(record, dict):
-            record |= {"pid": pid, "folder": parent(name)}
-        yield Raw(pid, f"{name} problem {pid}", record)
+    return object_records(release, name, folder=parent(name))
 
 
 def _build(item: Item) -> Task:

@@ -13,20 +13,19 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from envs.datasets.dialogue import conversations
-from envs.datasets.fields import fill_placeholders, split_name, texts
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.fields import fill_placeholders, texts
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter, split_files
 from envs.datasets.pickled_geometry import array_image, choices_of, numbers_of, problems, program_metadata
 from envs.datasets.reader import text_field
 from envs.datasets.release import Release
 from envs.task import Task
 
-_FILE = re.compile(r"(calculation|proving)_(train|val|test)\.pk$")
+_FILE = re.compile(r"(calculation|proving)_(?P<split>train|val|test)\.pk$")
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    names = release.find("calculation_*.pk", "proving_*.pk")
-    found = [(match, name) for name in names if (match := _FILE.search(name))]
-    return by_split(((split_name(match[2]), name) for match, name in found), partial(_problems, release))
+    files = split_files(release, _FILE, "calculation_*.pk", "proving_*.pk")
+    return by_split(files, partial(_problems, release))
 
 
 def _problems(release: Release, name: str) -> Iterator[Raw]:

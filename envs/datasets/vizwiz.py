@@ -13,29 +13,24 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from envs.datasets.fields import consensus, split_name
-from envs.datasets.layout import Item, Layout, Raw, Records, by_split, register_adapter
+from envs.datasets.fields import consensus
+from envs.datasets.layout import Item, Layout, Raw, Records, by_split, list_records, register_adapter, split_files
 from envs.datasets.mirror import cell_image, mirror
-from envs.datasets.reader import RecordError, encodable, text_field
+from envs.datasets.reader import SPLITS, RecordError, encodable, text_field
 from envs.datasets.release import Release, parent
 from envs.task import Task
 from tools.image import Image
 
-_FILE = re.compile(r"nnotations/(train|val|test)\.json$")
+_FILE = re.compile(r"nnotations/(?P<split>train|val|test)\.json$")
 
 
 def _find(release: Release) -> Mapping[str, Records]:
-    names = release.find(*(f"[Aa]nnotations/{split}.json" for split in ("train", "val", "test")))
-    found = [(match, name) for name in names if (match := _FILE.search(name))]
-    return by_split(((split_name(match[1]), name) for match, name in found), partial(_questions, release))
+    files = split_files(release, _FILE, *(f"[Aa]nnotations/{split}.json" for split in SPLITS))
+    return by_split(files, partial(_questions, release))
 
 
 def _questions(release: Release, name: str) -> Iterator[Raw]:
-    folder = parent(parent(name).rstrip("/"))
-    for n, record in enumerate(release.records(name)):
-        if isinstance(record, dict):
-            record["folder"] = folder
-        yield Raw(str(n), f"{name} record {n}", record)
+    return list_records(release, name, folder=parent(parent(name).rstrip("/")))
 
 
 def _build(item: Item) -> Task:
