@@ -119,6 +119,14 @@ def test_a_mirror_whose_files_are_several(tmp_path: Path) -> None:
     assert [item.answer for item in found if isinstance(item, Task)] == ["0"] * 40 + ["1"] * 40
 
 
+def test_fields_that_no_task_set_can_store_are_skips(tmp_path: Path) -> None:
+    row = FIXTURES["mathvista"].mirrors[0]()["data/testmini-00000-of-00001-abc.parquet"][0]
+    rows = [{**row, "pid": "1", "precision": float("nan")}, {**row, "pid": "2"}]
+    report = convert("mathvista", write_mirror(tmp_path / "raw", {"testmini.parquet": rows}), tmp_path / "set")
+    assert report.tasks == {"test": 1} and report.skipped == {"malformed record": 1}
+    assert "JSON" in report.listed["malformed record"][0][1]
+
+
 # --- JSON ---
 
 

@@ -6,6 +6,7 @@ register_adapter("figureqa", title="FigureQA", task_type="chart", layout="...", 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -75,8 +76,13 @@ class Item:
         """The task. `answer` is empty where the split has no answers; metadata that are None are left out.
 
         Raises:
-            RecordError: there are choices, and the answer is none of them.
+            RecordError: there are choices, and the answer is none of them; or metadata are not JSON (NaN, dates ...).
         """
+        kept = {name: value for name, value in (metadata or {}).items() if value is not None}
+        try:
+            json.dumps(kept, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:  # also UnicodeEncodeError
+            raise RecordError("malformed record", f"a field cannot be stored as JSON: {error}") from error
         if choices and answer and answer not in choices:
             raise RecordError("answer not among the choices", f"{answer!r} is none of {', '.join(map(repr, choices))}")
         return Task(
@@ -89,7 +95,7 @@ class Item:
             answers=tuple(answers) if len(answers) > 1 else (),
             choices=tuple(choices),
             split=self.split,
-            metadata={name: value for name, value in (metadata or {}).items() if value is not None},
+            metadata=kept,
         )
 
 

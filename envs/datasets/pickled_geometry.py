@@ -104,18 +104,19 @@ def program_metadata(record: dict[str, Any], index: int) -> dict[str, Any]:
     """Metadata keys of both sets: program, numbers, the answer's place (`answer_label` counts from 1) and value."""
     choices = record["choice_nums"]
     return {
-        "original_id": _plain_number(record.get("id")),
+        "original_id": _simple(record.get("id")),
         "problem_type": record.get("problem_type"),
         "answer_index": index,
         "answer_label": index + 1,
         "answer_letter": letter(index),
-        "answer_value": _plain_number(choices[index]),
-        "choice_nums": [_plain_number(value) for value in choices],
-        "numbers": [_plain_number(value) for value in numbers_of(record)],
-        "manual_program": record.get("manual_program"),
-        "knowledge_points": record.get("formal_point"),
+        "answer_value": _simple(choices[index]),
+        "choice_nums": [_simple(value) for value in choices],
+        "numbers": [_simple(value) for value in numbers_of(record)],
+        "manual_program": _simple(record.get("manual_program")),
+        "knowledge_points": _simple(record.get("formal_point")),
     }
 
 
-def _plain_number(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _simple(value: Any) -> Any:
+    """Without numpy types."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

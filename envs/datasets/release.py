@@ -164,12 +164,16 @@ class Release:
 
 def _archive_files(folder: Path, depth: int) -> Iterator[Path]:
     """The archives in a folder and the ones below it, `depth` levels in all."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_archive(entry.name) and entry.is_file():
-                yield Path(entry.path)
-            elif depth > 1 and entry.is_dir():
-                yield from _archive_files(Path(entry.path), depth - 1)
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    for entry in found:
+        if _is_archive(entry.name) and entry.is_file():
+            yield Path(entry.path)
+        elif depth > 1 and entry.is_dir():
+            yield from _archive_files(Path(entry.path), depth - 1)
 
 
 def _is_archive(name: str) -> bool:
