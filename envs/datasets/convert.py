@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from envs.datasets.hub import download, is_hub
 from envs.datasets.registry import DatasetError, ReadRequest, Skip, get_dataset
 from envs.datasets.task_set_writer import TaskSetWriter
 from envs.task import Task
@@ -59,6 +60,7 @@ def convert(
     limit: int | None = None,
     data_root: Path | None = None,
     strict: bool = False,
+    keep_unanswered: bool = False,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Report:
@@ -66,12 +68,14 @@ def convert(
 
     Args:
         name: registered dataset name.
-        source: the raw release; None for `embedded`, which is drawn first.
+        source: the raw release; `hub:owner/name` for a mirror on the Hugging Face hub; None for `embedded`, which is
+            drawn first.
         out: the new folder.
         split: only this split.
         limit: at most this many tasks of each split.
         data_root: where relative image paths start.
         strict: the first record that would be skipped is an error.
+        keep_unanswered: records of splits released without answers become tasks with an empty answer.
         overwrite: replace an existing task set.
         on_progress: progress callback.
 
@@ -89,30 +93,30 @@ def convert(
             )
             return convert(name, release, out, split=split, limit=limit, strict=strict, overwrite=overwrite,
                            on_progress=on_progress)  # fmt: skip
+    dataset = get_dataset(name)
     if source is None:
         raise DatasetError(f"dataset {name!r} is read from files: say where its release lies")
-    if not source.exists():
+    files = download(source) if is_hub(source) else source
+    if not files.exists():
         raise DatasetError(f"{source}: no such file or folder")
     if limit is not None and limit < 1:
         raise DatasetError(f"limit must be at least 1, got {limit}")
-    dataset = get_dataset(name)
     report = Report(name, "built in" if name == "embedded" else str(source))
-    seen: set[str] = set()
+    request = ReadRequest(files, split, limit, data_root, keep_unanswered)
     with TaskSetWriter(out, overwrite) as writer:
-        for done, item in enumerate(dataset.read(ReadRequest(source, split, limit, data_root)), 1):
-            if isinstance(item, Task) and item.id in seen:
+        for done, item in enumerate(dataset.read(request), 1):
+            if isinstance(item, Task) and writer.has(item.id):
                 item = Skip(item.id, "duplicate id", f"{item.id!r} came before, question {item.question[:60]!r}")
             if isinstance(item, Skip):
                 if strict:
                     raise DatasetError(f"{source}: {item.id}: {item.reason}: {item.detail}")
                 report.skip(item)
             else:
-                seen.add(item.id)
                 report.tasks[item.split] = report.tasks.get(item.split, 0) + 1
                 writer.add(item)
             if on_progress:
                 on_progress("converting", done, None)
-        if not seen:
+        if not report.tasks:
             reasons = ", ".join(f"{reason}: {count}" for reason, count in report.skipped.items()) or "it is empty"
             raise DatasetError(f"{source}: gives no task ({reasons})")
         writer.report.update(report.as_json())

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -47,18 +48,16 @@ def load_json(file: Path, kind: type[list] | type[dict] = list) -> Any:
     return content
 
 
-def load_table(file: Path) -> dict[str, Any] | None:
-    """A CSV file as `{"columns": [...], "rows": [[...]]}`, cells as released; None when there is no such file.
+def parse_table(data: bytes, name: str) -> dict[str, Any] | None:
+    """A CSV file as `{"columns": [...], "rows": [[...]]}`, cells as released; None when it is empty.
 
     Raises:
         RecordError: it is not UTF-8 text or not CSV.
     """
     try:
-        rows = [row for row in csv.reader(io.StringIO(file.read_text("utf-8-sig"))) if row]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, csv.Error) as error:
-        raise RecordError("table unreadable", f"{file}: {error}") from error
+        rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"))) if row]
+    except (ValueError, csv.Error) as error:
+        raise RecordError("table unreadable", f"{name}: {error}") from error
     return {"columns": rows[0], "rows": rows[1:]} if rows else None
 
 
@@ -93,10 +92,15 @@ def safe_path(root: Path, name: str) -> Path:
     Raises:
         RecordError: the name is absolute, has a drive letter, climbs with `..`, or holds a null byte.
     """
+    return root / safe_name(name)
+
+
+def safe_name(name: str) -> str:
+    """A relative name in POSIX form. Raises `RecordError` when it is absolute, climbs, or holds a null byte."""
     posix = PurePosixPath(name.replace("\\", "/"))
     if posix.is_absolute() or PureWindowsPath(name).drive or ".." in posix.parts or "\0" in name:
-        raise RecordError("unsafe image path", f"{name!r} leaves {root}")
-    return root / posix
+        raise RecordError("unsafe image path", f"{name!r} leaves the release")
+    return str(posix)
 
 
 def check_image(data: bytes, name: str) -> Image:
@@ -111,6 +115,9 @@ def check_image(data: bytes, name: str) -> Image:
             if picture.format == "PNG":
                 picture.verify()
             else:
+                picture.draft(
+                    "L", (1, 1)
+                )  # a JPEG is read to its end all the same, but only its coarse pixels are made
                 picture.load()
     except ImageError as error:
         reason = "image too large" if "allowed" in str(error) or "bomb" in str(error) else "image unreadable"
@@ -121,23 +128,27 @@ def check_image(data: bytes, name: str) -> Image:
 
 
 class ImageReader:
-    """Reads and checks image files; remembers the latest ones, since a chart's questions follow each other."""
+    """Reads and checks image files; remembers the latest ones, since a picture's questions follow each other."""
 
     def __init__(self, keep: int = 256) -> None:
         self._keep = keep
-        self._recent: OrderedDict[Path, Image | RecordError] = OrderedDict()
+        self._recent: OrderedDict[str, Image | RecordError] = OrderedDict()
 
     def read(self, path: Path) -> Image:
         """The image in a file. Raises `RecordError` when it is missing or damaged."""
-        found = self._recent.get(path)
+        return self.get(str(path), path.read_bytes, str(path))
+
+    def get(self, key: str, load: Callable[[], bytes], name: str) -> Image:
+        """The image whose bytes `load` gives, called once per `key`. Raises `RecordError`; `name` is for messages."""
+        found = self._recent.get(key)
         if found is None:
             try:
-                found = check_image(path.read_bytes(), str(path))
+                found = check_image(load(), name)
             except OSError as error:
-                found = RecordError("image missing", f"{path}: {error.strerror or error}")
+                found = RecordError("image missing", f"{name}: {error.strerror or error}")
             except RecordError as error:
                 found = error
-            self._recent[path] = found
+            self._recent[key] = found
             if len(self._recent) > self._keep:
                 self._recent.popitem(last=False)
         if isinstance(found, RecordError):

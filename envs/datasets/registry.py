@@ -43,12 +43,14 @@ class ReadRequest:
     split: only this split; None reads all, one after the other.
     limit: at most this many tasks of each split.
     data_root: where relative image paths start, for releases that keep images elsewhere.
+    keep_unanswered: records of a split that was released without answers become tasks with an empty answer.
     """
 
     source: Path
     split: str | None = None
     limit: int | None = None
     data_root: Path | None = None
+    keep_unanswered: bool = False
 
 
 Read = Callable[[ReadRequest], Iterator[Task | Skip]]
@@ -64,6 +66,8 @@ class Dataset:
     layout: what a raw release looks like, in words.
     detect: whether a path is such a release; cheap, raises nothing.
     read: the adapter.
+    task_type: of its tasks; empty where they have several.
+    evaluation_only: whether it is kept for evaluation, as the paper does.
     """
 
     name: str
@@ -71,18 +75,28 @@ class Dataset:
     layout: str
     detect: Callable[[Path], bool]
     read: Read
+    task_type: str = ""
+    evaluation_only: bool = False
 
 
 _datasets: dict[str, Dataset] = {}
 
 
-def register_dataset(name: str, *, title: str, layout: str, detect: Callable[[Path], bool]) -> Callable[[Read], Read]:
+def register_dataset(
+    name: str,
+    *,
+    title: str,
+    layout: str,
+    detect: Callable[[Path], bool],
+    task_type: str = "",
+    evaluation_only: bool = False,
+) -> Callable[[Read], Read]:
     """Registers the decorated adapter. Raises `DatasetError` when the name is taken."""
 
     def register(read: Read) -> Read:
         if name in _datasets:
             raise DatasetError(f"dataset {name!r} is registered already")
-        _datasets[name] = Dataset(name, title, layout, detect, read)
+        _datasets[name] = Dataset(name, title, layout, detect, read, task_type, evaluation_only)
         return read
 
     return register

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from envs.datasets.image_file import IMAGES_FILE
 from envs.datasets.task_set import REPORT_FILE, TASKS_FILE, is_task_set
 from envs.datasets.task_set_error import TaskSetError
+from envs.datasets.text_set import TextSet
 from envs.task import IMAGE_SCHEMA, TASK_SCHEMA, Task
 
 TASK_ROWS = 2048
@@ -28,7 +29,7 @@ IMAGE_BYTES = 1 << 20
 
 
 class TaskSetWriter:
-    """Context manager. Memory holds one row group, the ids and the image hashes.
+    """Context manager. Memory holds one row group; ids and image hashes beyond a number go to a temporary file.
 
     Attributes:
         path: the folder that exists after a clean exit, and not before.
@@ -48,8 +49,8 @@ class TaskSetWriter:
                 raise TaskSetError(f"{self.path}: already there (choose another name, or overwrite it)")
             if not is_task_set(self.path):
                 raise TaskSetError(f"{self.path}: not a task set, so it is not overwritten")
-        self._ids: set[str] = set()
-        self._hashes: set[str] = set()
+        self._ids = TextSet()
+        self._hashes = TextSet()
         self._splits: Counter[str] = Counter()
         self._tasks: list[dict[str, Any]] = []
         self._images: list[dict[str, Any]] = []
@@ -74,14 +75,12 @@ class TaskSetWriter:
             TaskSetError: its id is empty or was added before, or a field has a wrong type.
         """
         row = self._row(task)
-        if task.id in self._ids:
+        if not self._ids.add(task.id):
             raise TaskSetError(f"{self.path}: field 'id': {task.id!r} was added before")
-        self._ids.add(task.id)
         self._splits[task.split] += 1
         for image in task.images:
-            if image.hash in self._hashes:
+            if not self._hashes.add(image.hash):
                 continue
-            self._hashes.add(image.hash)
             width, height = image.size
             self._images.append({"hash": image.hash, "width": width, "height": height, "data": image.data})
             self._image_bytes += len(image.data)
@@ -90,6 +89,10 @@ class TaskSetWriter:
         self._tasks.append(row)
         if len(self._tasks) >= TASK_ROWS:
             self._flush_tasks()
+
+    def has(self, id: str) -> bool:
+        """Whether a task of that id was added."""
+        return id in self._ids
 
     def _row(self, task: Task) -> dict[str, Any]:
         row: dict[str, Any] = {name: getattr(task, name) for name in TASK_SCHEMA.names}

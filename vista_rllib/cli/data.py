@@ -36,12 +36,15 @@ def convert_command(
     name: Annotated[str, typer.Argument(help="Dataset: see `vista data list`.")],
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="[SRC] OUT", help="The raw release (not for `embedded`), and the new folder."),
+        typer.Argument(metavar="[SRC] OUT", help="The release or hub:owner/name (not for `embedded`); the new folder."),
     ],
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many tasks of each split.")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Where relative image paths start (vlmgym).")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A record that would be skipped is an error.")] = False,
+    keep_unanswered: Annotated[
+        bool, typer.Option("--keep-unanswered", help="Keep the questions of splits released without answers.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing task set.")] = False,
 ) -> None:
     """Converts a raw release into a task set, and prints what was written and what was skipped."""
@@ -54,7 +57,7 @@ def convert_command(
     with progress_bar() as bar:
         report = convert(
             name, source, paths[-1], split=split, limit=limit, data_root=data_root, strict=strict,
-            overwrite=overwrite, on_progress=on_progress(bar),
+            keep_unanswered=keep_unanswered, overwrite=overwrite, on_progress=on_progress(bar),
         )  # fmt: skip
     show_report(report, paths[-1])
 
