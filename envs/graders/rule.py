@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
 
 
 Judge: TypeAlias = Callable[[str, str, Task], Verdict]
-"""`(answer, gold, task)`. A module's own function (or a `functools.partial` of one), so that the grader can be pickled."""
+"""`(answer, gold, task)`. A module's own function, or a `functools.partial` of one: the grader must be picklable."""
 
 
 def verdict(right: bool, extracted: str, reason: str) -> Verdict:

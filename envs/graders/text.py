@@ -120,7 +120,7 @@ def fold(text: str) -> str:
 
 
 def yes_no(folded: str) -> str | None:
-    """The `yes` or `no` that a folded answer opens with (`true`, `false` likewise), unless the rest says the opposite."""
+    """The `yes` or `no` (or `true`, `false`) that a folded answer opens with, unless the rest says the opposite."""
     match = _YES_NO.match(folded)
     if match is None:
         return None

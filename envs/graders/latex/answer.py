@@ -89,7 +89,9 @@ def _formula(tokens: list[Token]) -> Answer:
     tokens, unit = _unit(tokens)
     tree = parse_formula(tokens)
     if _has(tree, ("pm", "mp")):
-        return Answer("bag", (Answer("formula", tree=tree, mark="+"), Answer("formula", tree=tree, mark="-")), unit=unit)
+        return Answer(
+            "bag", (Answer("formula", tree=tree, mark="+"), Answer("formula", tree=tree, mark="-")), unit=unit
+        )
     return Answer("formula", tree=tree, unit=unit)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 
 from envs.graders.latex.answer import Answer
@@ -12,7 +12,7 @@ from envs.graders.latex.value import UndefinedError, Value, close, names_in, val
 from envs.graders.units import unit_name
 
 DECIMALS = 2
-"""A decimal fraction of at least so many places equals what it is the rounding or the beginning of (as MATH-V's two)."""
+"""A decimal fraction of at least so many places equals what it is the rounding or the beginning of (MATH-V has two)."""
 _POINTS = ((0.73, 1.91, 2.37, 0.41, 1.13), (1.57, 0.62, 0.29, 2.83, 1.71), (2.21, 1.37, 0.83, 1.61, 0.57))
 """Positive values of up to five variables, three times: where roots and logarithms are real. Formulas that agree at
 three such points differ nowhere that a school book would look."""
@@ -83,9 +83,7 @@ def _ratios(given: tuple[Answer, ...], gold: tuple[Answer, ...]) -> bool:
     if len(given) != len(gold) or any(answer.kind != "formula" for answer in (*given, *gold)):
         return False
     pairs = zip(given[1:], gold[1:], strict=True)
-    return all(
-        _same_trees(("*", one.tree, gold[0].tree), ("*", two.tree, given[0].tree)) for one, two in pairs
-    )
+    return all(_same_trees(("*", one.tree, gold[0].tree), ("*", two.tree, given[0].tree)) for one, two in pairs)
 
 
 def _formulas(given: Answer, gold: Answer) -> bool:
@@ -106,7 +104,8 @@ def _points(*trees: Tree) -> list[dict[str, Value]]:
     if not names:
         return [{}]
     return [
-        {name: Fraction(point[at % len(point)]) + at // len(point) for at, name in enumerate(names)} for point in _POINTS
+        {name: Fraction(point[at % len(point)]) + at // len(point) for at, name in enumerate(names)}
+        for point in _POINTS
     ]
 
 
@@ -127,7 +126,7 @@ def _same_trees(first: Tree, second: Tree, first_mark: str = "", second_mark: st
 
 def _rounds(tree: Tree, decimal: Value, exact: Value) -> bool:
     """Whether a decimal literal is the rounding, or the beginning, of the other value."""
-    while tree[0] in ("-", "degree") and tree[1:2] == (ZERO,) or tree[0] == "degree":
+    while (tree[0] in ("-", "degree") and tree[1:2] == (ZERO,)) or tree[0] == "degree":
         tree = tree[-1]
     if tree[0] != "number" or tree[2] < DECIMALS or math.isinf(exact):
         return False
@@ -157,6 +156,3 @@ def _relations(given: Answer, gold: Answer) -> bool:
         except UndefinedError:
             return False
     return len(quotients) > 1 and all(close(quotient, quotients[0]) for quotient in quotients)
-
-
-Equal = Callable[[Answer, Answer], bool]

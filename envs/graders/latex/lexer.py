@@ -23,9 +23,8 @@ _UNICODE = str.maketrans(
     }
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
-_SKIPPED = (
-    r"\s+|~|\\[,;:! ]|\\(?:quad|qquad|displaystyle|textstyle|left|right|bigl?|bigr|Bigl?|Bigr|limits|mathop)(?![A-Za-z])"
-)
+_LAYOUT = "quad|qquad|displaystyle|textstyle|left|right|big|bigl|bigr|Big|Bigl|Bigr|limits|mathop"
+_SKIPPED = rf"\s+|~|\\[,;:! ]|\\(?:{_LAYOUT})(?![A-Za-z])"
 _TOKEN = re.compile(
     rf"(?P<skip>{_SKIPPED}|\\[()\[\]]|\$)"
     r"|(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+(?![\w]))?|\.\d+)"
@@ -49,16 +48,15 @@ _COMMANDS = {
     **dict.fromkeys(("colon",), ":"),
     "circ": "degree",
 }
-FUNCTIONS = {
-    name: name
-    for name in "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt frac binom pi".split()
-}
+_FUNCTION_WORDS = "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp sqrt frac binom pi"
+FUNCTIONS = {name: name for name in _FUNCTION_WORDS.split()}
 FUNCTIONS |= {"tg": "tan", "ctg": "cot", "arctg": "arctan", "dfrac": "frac", "tfrac": "frac", "cfrac": "frac"}
-FUNCTIONS |= {"dbinom": "binom", "tbinom": "binom", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "inf": "infty"}
-_LETTERS = frozenset(
+FUNCTIONS |= {"dbinom": "binom", "tbinom": "binom", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_LETTER_WORDS = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda mu nu xi rho sigma tau phi varphi "
-    "chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega ell triangle square bullet heartsuit".split()
+    "chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega ell triangle square bullet heartsuit"
 )
+_LETTERS = frozenset(_LETTER_WORDS.split())
 _PRODUCT_LETTERS = 3
 """A word of at most so many letters inside a formula is a product of variables; a longer one is no mathematics."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -67,7 +67,7 @@ def _as_float(value: Value) -> float:
         raise UndefinedError("overflow") from error
 
 
-_TRIGONOMETRIC = {
+_TRIGONOMETRIC: dict[str, Callable[[float], float]] = {
     "sin": math.sin,
     "cos": math.cos,
     "tan": math.tan,
@@ -75,7 +75,7 @@ _TRIGONOMETRIC = {
     "sec": lambda x: 1 / math.cos(x),
     "csc": lambda x: 1 / math.sin(x),
 }
-_OF_ONE = {
+_OF_ONE: dict[str, Callable[[float], float]] = {
     **_TRIGONOMETRIC,
     "arcsin": math.asin,
     "arccos": math.acos,
@@ -103,7 +103,7 @@ def _apply(kind: str, values: list[Value], sign: int, angle: bool) -> Value:
     if kind == "root":
         return _power(first, 1 / values[1])
     if kind == "abs":
-        return abs(first)
+        return first if first >= 0 else -first
     if kind == "%":
         return first / 100
     if kind == "degree":
@@ -150,7 +150,8 @@ def close(first: Value, second: Value) -> bool:
         return True
     if isinstance(first, Fraction) and isinstance(second, Fraction) and first.denominator == second.denominator == 1:
         return False
-    if math.isinf(first) or math.isinf(second):
+    one, two = float(first), float(second)
+    if math.isinf(one) or math.isinf(two):
         return False
-    difference = abs(first - second)
-    return difference <= _CLOSE * max(abs(first), abs(second)) or difference < 1e-13
+    difference = abs(one - two)
+    return difference <= _CLOSE * max(abs(one), abs(two)) or difference < 1e-13
