@@ -19,7 +19,7 @@ from envs.task import Task
 _NOUN = r"(?:option|choice|letter|answer)"
 _LETTER = re.compile(rf"(?:{_NOUN}\s*)?[(\[]?\s*([A-Za-z])\s*[)\]]?\s*[.:)]?", re.IGNORECASE)
 _LETTER_AND_REST = re.compile(
-    r"(?:\(([A-Za-z])\)\s*[.:]?|([A-Za-z])\s*[.:)]|([A-Z])\s*(?:[-,;]|(?=\bbecause\b)))\s*(.+)", re.DOTALL
+    r"(?:\(([A-Za-z])\)[.:]?|([A-Za-z])\s*[.:)]|([A-Z])\s*(?:[-,;]|(?=\bbecause\b)))\s*(.+)", re.DOTALL
 )
 _REASON = re.compile(r"(?:because|since|as)\s", re.IGNORECASE)
 _INDEX = re.compile(rf"(?:{_NOUN}\s*|number\s*|#)?\(?([0-9]{{1,2}})\)?\.?", re.IGNORECASE)

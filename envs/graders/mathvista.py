@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Literal
@@ -12,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 from envs.grade import Grader, Mode
 from envs.graders.choice import choice_judge, gold_index, named_choice
 from envs.graders.exact import exact_judge
-from envs.graders.mapqa import elements
+from envs.graders.mapqa import elements, gold_list
 from envs.graders.number import decimals, precision_of, read_quantity, rounded
 from envs.graders.registry import GradingError, register_grader
 from envs.graders.rule import STRICT_MAX_LENGTH, RuleGrader, Verdict, verdict
@@ -105,7 +104,8 @@ def _robust(answer: str, gold: str, task: Task) -> Verdict:
             return verdict(False, plain, "different unit")
     places = 0 if kind == "integer" else precision_of(gold, task)
     if kind == "integer":
-        right = number is not None and number.value == wanted.value and compatible(number, wanted)
+        percent = number is not None and number.percent and unit != "%" and not wanted.percent
+        right = number is not None and number.value == wanted.value and compatible(number, wanted) and not percent
         return verdict(right, plain, "integer" if number is not None else "not one number")
     return rounded(number, wanted, places, plain)
 
@@ -127,11 +127,7 @@ def _robust_choice(answer: str, gold: str, task: Task) -> Verdict:
 
 def _list(plain: str, gold: str, task: Task) -> Verdict:
     """Numbers or texts of a list, in order."""
-    given, wanted = elements(plain), elements(gold)
-    try:
-        wanted = [str(item) for item in json.loads(gold)]
-    except ValueError:
-        wanted = elements(gold)
+    given, wanted = elements(plain), gold_list(gold, task) or elements(gold)
     if len(given) != len(wanted):
         return verdict(False, plain, f"{len(given)} elements, not {len(wanted)}")
     right = all(_element(one, two, task) for one, two in zip(given, wanted, strict=True))

@@ -133,7 +133,6 @@ def _robust(answer: str, gold: str, task: Task) -> Verdict:
     if plain is None:
         return verdict(False, answer, "several answers")
     number = read_quantity(plain)
-    if number is not None and unit and number.unit and not wanted.unit:
-        named = read_quantity(f"{gold} {unit}")
-        wanted = named if named is not None else wanted
+    if number is not None and unit and (number.unit or number.currency):
+        wanted = read_quantity(f"{unit}{gold}" if unit == "$" else f"{gold} {unit}") or wanted
     return rounded(number, wanted, PLACES, plain)
