@@ -26,6 +26,10 @@ _CLEANED = (
     ("^{\\circ}", ""), ("^\\circ", ""), ("{m}^3", ""), ("m^3", ""), ("{units}", ""), ("units", ""), ("{km}", ""),
     ("km", ""), ("\\!", ""), ("tfrac", "frac"), ("dfrac", "frac"), ("\\$", ""), ("$", ""),
 )  # fmt: skip
+_UNREAD = re.compile(
+    r"[^\x00-\x7f]|%|\{,\}|\\[()\[\]]|\d[eE][-+]?\d|\\frac(?!\{)|circ|degree|\\mathrm|\\sqrt\[[^\]]*\]\{-"
+)
+_MIXED = re.compile(r"(\d)\\frac")
 _TUPLE = re.compile(r"[(\[].*[)\]]", re.DOTALL)
 
 
@@ -106,12 +110,26 @@ def _tuple(text: str) -> str:
 
 
 def _rounded(text: str) -> float | None:
-    """The value to two decimals; None for what has no real value."""
-    answer = parse_answer(text)
-    if answer is None or answer.kind != "formula" or answer.unit:
+    """The value to two decimals; None for what the published LaTeX reader does not read or what has no real value."""
+    if _UNREAD.search(text):
+        return None
+    answer = parse_answer(_MIXED.sub(r"\1*\\frac", text))  # 1\frac{1}{2} is a product there
+    if (
+        answer is not None
+        and answer.kind == "relation"
+        and answer.mark == "="
+        and answer.parts[0].tree[:1] == ("name",)
+    ):
+        answer = answer.parts[1]
+    if answer is None or answer.unit:
+        return None
+    tree = answer.tree
+    if answer.kind == "ratio" and len(answer.parts) == 2:  # a colon divides there
+        tree = ("/", answer.parts[0].tree, answer.parts[1].tree)
+    if not tree or (answer.kind != "formula" and answer.kind != "ratio"):
         return None
     try:
-        return round(float(value_of(answer.tree, {})), PLACES)
+        return round(float(value_of(tree, {})), PLACES)
     except (KeyError, UndefinedError, OverflowError):
         return None
 
