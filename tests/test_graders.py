@@ -107,6 +107,8 @@ ANSWERS = st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=40).map("".j
 @example("2^" * 200 + "2", "3")
 @example("[" * 900, "[a, b]")
 @example("1\\frac{1" * 60, "3")
+@example("\\pm 2 < 3", "3")
+@example("\\pm 2 : (1, 2)", "1-2")
 def test_any_text_gets_a_verdict(answer: str, gold: str) -> None:
     for name in NAMES:
         options = () if name in ("vqa", "anls", "maths", "mapqa", "exact", "float") else ("Paris", "3", "π")

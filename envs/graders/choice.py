@@ -31,6 +31,7 @@ _SAYING = re.compile(
     re.IGNORECASE,
 )
 _CORRECT = re.compile(r"\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|option|choice))?$", re.IGNORECASE)
+_QUICK = re.compile(r"(?:The answer is )?\(?([A-Z])\)?\.?")
 _OFFICIAL = re.compile(r"The answer is ([A-Z])\.")
 
 
@@ -88,9 +89,10 @@ def gold_index(gold: str, task: Task) -> int:
     Raises:
         GradingError: the gold is none of the options.
     """
+    choices = task.choices
     index = task.metadata.get("answer_index")
     if not isinstance(index, int):
-        index = gold_choice(gold, task.choices)
+        index = choices.index(gold) if gold in choices else gold_choice(gold, choices)
     if index is None or not 0 <= index < len(task.choices):
         raise GradingError(f"task {task.id}: gold {gold!r} is none of its {len(task.choices)} options")
     return index
@@ -112,18 +114,24 @@ def strict_choice(answer: str, gold: str, task: Task) -> Verdict:
 def choice_judge(answer: str, gold: str, task: Task, index_base: int = 1) -> Verdict:
     """Whether the option that the answer names is the gold one (or has the same text)."""
     index = gold_index(gold, task)
-    named = named_choice(answer, task.choices, index_base)
-    if named.place is None:
-        return verdict(False, answer, named.reason)
-    text = task.choices[named.place]
-    return verdict(named.place == index or text == task.choices[index], text, named.reason)
+    place, reason = named_choice(answer, task.choices, index_base)
+    if place is None:
+        return verdict(False, answer, reason)
+    text = task.choices[place]
+    return verdict(place == index or text == task.choices[index], text, reason)
+
+
+def named_choice(answer: str, choices: tuple[str, ...], index_base: int = 1) -> Named:
+    """Which option an answer names. A lone letter is the option's label, even where an option's text is a letter."""
+    if letter := _QUICK.fullmatch(answer):  # most answers
+        return _by_letter(letter[1], choices)
+    if answer in choices and len(answer) > 1:
+        return Named(choices.index(answer), "option text")
+    return _named(answer, choices, index_base)
 
 
 @lru_cache(maxsize=1 << 14)
-def named_choice(answer: str, choices: tuple[str, ...], index_base: int = 1) -> Named:
-    """Which option an answer names. A lone letter is the option's label, even where an option's text is a letter."""
-    if len(answer) == 1 and answer.isascii() and answer.isalpha():
-        return _by_letter(answer, choices)
+def _named(answer: str, choices: tuple[str, ...], index_base: int) -> Named:
     plain = extract(answer)
     if plain is None:
         return Named(None, "several answers")

@@ -39,7 +39,11 @@ def verdict(right: bool, extracted: str, reason: str) -> Verdict:
 
 def golds_of(task: Task) -> tuple[str, ...]:
     """Every accepted gold answer, at least one. Raises `GradingError` when the task has none."""
-    golds = tuple(gold for gold in task.answers if gold) or ((task.answer,) if task.answer else ())
+    golds = task.answers
+    if "" in golds:
+        golds = tuple(gold for gold in golds if gold)
+    if not golds and task.answer:
+        return (task.answer,)
     if not golds:
         raise GradingError(f"task {task.id}: no gold answer, so nothing can be graded")
     return golds

@@ -81,8 +81,16 @@ def _one(tokens: list[Token]) -> Answer:
             return Answer("tuple", tuple(_one(part) for part in inside), mark=tokens[0].kind + tokens[-1].kind)
     parts = _split(tokens, lambda token: token.kind == ":")
     if len(parts) > 1:
-        return Answer("ratio", tuple(_one(part) for part in parts))
+        return Answer("ratio", tuple(_side(part) for part in parts))
     return _formula(tokens)
+
+
+def _side(tokens: list[Token]) -> Answer:
+    """One number of a ratio."""
+    answer = _formula(tokens)
+    if answer.kind != "formula":
+        raise NotMathsError("± in a ratio")
+    return answer
 
 
 def _formula(tokens: list[Token]) -> Answer:
@@ -126,6 +134,8 @@ def _relation(parts: list[list[Token]], signs: list[str]) -> Answer:
             return _one(parts[1])
         return Answer("relation", (_one(parts[0]), _one(parts[1])), mark="=")
     sides = [_formula(part) for part in parts]
+    if any(side.kind != "formula" for side in sides):
+        raise NotMathsError("± in a relation")
     single = [answer.tree[0] == "name" for answer in sides]
     constant = [not names_in(answer.tree) for answer in sides]
     if len(sides) == 2 and single[0] and constant[1] and signs[0] in _MIRROR:
