@@ -136,8 +136,11 @@ def _rounded(text: str) -> float | None:
 
 def _strict(answer: str, gold: str, task: Task) -> Verdict:
     given = official_answer(answer)
-    value = task.choices[gold_index(gold, task)] if task.choices else ""
-    return verdict(is_equal(gold, given) or is_equal(value, given), given, "equal to two decimals")
+    if not task.choices:
+        return verdict(is_equal(gold, given), given, "equal to two decimals")
+    index = gold_index(gold, task)
+    right = is_equal(chr(ord("A") + index), given) or is_equal(task.choices[index], given)
+    return verdict(right, given, "the letter, or equal to two decimals")
 
 
 def _robust(answer: str, gold: str, task: Task) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from envs.grade import Grader, Mode
-from envs.graders.choice import choice_judge
+from envs.graders.choice import choice_judge, gold_index
 from envs.graders.exact import exact_judge
 from envs.graders.maths import maths_judge
 from envs.graders.registry import register_grader
@@ -24,8 +24,8 @@ _LETTERED = re.compile(
 def short_answer(mode: Mode = "robust") -> Grader:
     """The short-answer grader.
 
-    `strict`: equal texts but for case after taking `The answer is` off both. `robust`: options by letter, text or
-    value; a gold letter without known options by the letter; everything else as mathematics or exact text.
+    `strict`: equal texts but for case after taking `The answer is` off both, or the option's letter. `robust`: options
+    by letter, text or value; a gold letter without known options by the letter; all else as mathematics or exact text.
     """
     return RuleGrader(_strict, max_length=STRICT_MAX_LENGTH) if mode == "strict" else RuleGrader(_robust)
 
@@ -36,8 +36,10 @@ def unwrapped(text: str) -> str:
 
 
 def _strict(answer: str, gold: str, task: Task) -> Verdict:
-    given = unwrapped(answer)
-    return verdict(given.lower() == unwrapped(gold).lower(), given, "exact text")
+    given, golds = unwrapped(answer), {unwrapped(gold).lower()}
+    if task.choices:
+        golds.add(chr(ord("a") + gold_index(gold, task)))
+    return verdict(given.lower() in golds, given, "exact text")
 
 
 def _robust(answer: str, gold: str, task: Task) -> Verdict:

@@ -301,6 +301,7 @@ CASES = [
     *cases("mathvision", "robust", VISION_FREE),
     *cases("mathvision", "strict", VISION_STRICT),
     *cases("mathvision", "strict", VISION_STRICT_CHOICE, choices=FORMULAS),
+    *cases("mathvision", "strict", [("3", "C", True), ("3", "3", True), ("3", "A", False)], choices=FORMULAS),
     *cases("geometry", "robust", GEOMETRY, choices=SIDES, precise_value=[5.0, 12.0, 13.0, 26.0]),
     *cases("geometry", "robust", GEOMETRY, choices=SIDES),
     *cases("geometry", "robust", GEOMETRY_ANGLES, choices=ANGLES),

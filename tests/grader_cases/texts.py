@@ -271,6 +271,7 @@ SHORT = [
     ("A", "a", True),
     ("A", "a bus", False),
 ]
+SHORT_STRICT_CITIES = [("Rome", "C", True), ("Rome", "rome.", True), ("Rome", "B", False)]
 SHORT_STRICT = [
     ("The answer is B", "B", True),
     ("The answer is B", "The answer is b.", True),
@@ -296,4 +297,5 @@ CASES = [
     *cases("aokvqa", "strict", [("Rome", "Rome", True), ("Rome", "C", False), ("Rome", "rome", False)], choices=CITIES),
     *cases("short_answer", "robust", SHORT),
     *cases("short_answer", "strict", SHORT_STRICT),
+    *cases("short_answer", "strict", SHORT_STRICT_CITIES, choices=CITIES),
 ]  # fmt: skip
