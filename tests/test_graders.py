@@ -23,8 +23,8 @@ from envs.plugins import PluginConfigError, UnknownPluginError
 from envs.task import Task
 
 CASES: list[Case] = [*choice.CASES, *maths.CASES, *numbers.CASES, *tables.CASES, *texts.CASES]
-ALONE = ("chartqa", "judge")
-"""Graders with test modules of their own."""
+ALONE = ("chartqa", "judge", "by_dataset")
+"""Graders with tests of their own."""
 NAMES = [name for name in grader_names() if name not in ALONE]
 
 
@@ -200,6 +200,20 @@ def test_every_dataset_has_a_grader() -> None:
     with pytest.raises(UnknownPluginError, match="did you mean 'chartqa'"):
         grader_for("chart_qa")
     assert same(grader_for("plotqa", "strict", tolerance=0.0), get_grader("chartqa", "strict", tolerance=0.0))
+
+
+def test_mixtures_grade_each_task_as_its_dataset_is() -> None:
+    mixture = pickle.loads(pickle.dumps(get_grader("by_dataset")))
+    cube, year = Task("t1", "clevr", "?", "cube"), Task("t2", "chartqa", "?", "100")
+    assert mixture("block", cube) == grader_for("clevr")("block", cube) and mixture("block", cube).correct
+    assert mixture("103", year) == grader_for("chartqa")("103", year) and mixture("103", year).correct
+    assert not get_grader("by_dataset", "strict")("block", cube).correct
+    mine = Task("t3", "mine", "?", "4")
+    with pytest.raises(GradingError, match="t3: no grader is known for dataset 'mine'"):
+        mixture("4", mine)
+    assert get_grader("by_dataset", other="integer")("four", mine).correct
+    with pytest.raises(UnknownPluginError, match="did you mean 'integer'"):
+        get_grader("by_dataset", other="integr")
 
 
 def test_a_third_party_grader_is_one_decorated_function() -> None:

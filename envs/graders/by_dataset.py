@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from envs.grade import Grader, Mode
-from envs.graders.registry import get_grader
+from envs.grade import Grade, Grader, Mode
+from envs.graders.registry import GradingError, get_grader, register_grader
 from envs.plugins import UnknownPluginError, nearest
+from envs.task import Task
 
 
 class DatasetGrader(NamedTuple):
@@ -66,3 +68,37 @@ def grader_for(dataset: str, mode: Mode = "robust", **config: Any) -> Grader:
     if row is None:
         raise UnknownPluginError(f"no grader is known for dataset {dataset!r}; {nearest(dataset, DATASET_GRADERS)}")
     return get_grader(row.grader, mode, **{**row.config, **config})
+
+
+@register_grader("by_dataset")
+def by_dataset(mode: Mode = "robust", other: str = "") -> Grader:
+    """For mixtures: each task is graded as its dataset is.
+
+    Args:
+        mode: `strict` or `robust`.
+        other: name of the grader of tasks from other datasets; without one they are errors.
+
+    Raises:
+        UnknownPluginError: no grader is named `other`.
+    """
+    graders = {name: grader_for(name, mode) for name in DATASET_GRADERS}
+    return MixtureGrader(graders, get_grader(other, mode) if other else None)
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureGrader:
+    """Attributes:
+    graders: by dataset name.
+    other: grades tasks of any other dataset.
+    """
+
+    graders: Mapping[str, Grader]
+    other: Grader | None
+
+    def __call__(self, answer: str, task: Task) -> Grade:
+        """Grades the text inside `<answer>`. Raises `GradingError` when nothing can."""
+        grader = self.graders.get(task.dataset, self.other)
+        if grader is None:
+            known = nearest(task.dataset, self.graders)
+            raise GradingError(f"task {task.id}: no grader is known for dataset {task.dataset!r}; {known}")
+        return grader(answer, task)
