@@ -92,8 +92,10 @@ def _similarity(given: str, gold: str) -> tuple[float, str]:
         number = parse_quantity(given)
         if number is None:
             return 0.0, "not one number"
-        equal = number.value == quantity.value and number.percent >= quantity.percent and compatible(number, quantity)
-        return (1.0, "number") if equal else (0.0, "different number")
+        if number.value != quantity.value or not compatible(number, quantity):
+            return 0.0, "different number"
+        if number.percent >= quantity.percent:
+            return 1.0, "number"
     if "".join(_DIGITS.findall(one)) != "".join(_DIGITS.findall(two)):
         return 0.0, "different digits"
     return 1.0 - Levenshtein.distance(one, two) / max(len(one), len(two)), "similarity"

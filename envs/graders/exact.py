@@ -70,6 +70,6 @@ def exact_judge(answer: str, gold: str, task: Task, synonyms: str = "") -> Verdi
         return verdict(False, given, "different text")
     if number is None:
         return verdict(False, given, "not one number")
-    if not compatible(number, quantity):
+    if not compatible(number, quantity) or (number.percent != quantity.percent and (number.unit or quantity.unit)):
         return verdict(False, given, "different unit")
     return verdict(number.value == quantity.value, given, "number, exact")

@@ -56,6 +56,8 @@ EXACT = [
     ("Four Seasons", "four seasons", True),
     ("25 °C", "25 degrees Celsius", True),
     ("25 °C", "25 °F", False),
+    ("5 cm", "5%", False),
+    ("5%", "5 cm", False),
     *hopeless("red"),
 ]
 CLEVR = [
@@ -114,7 +116,8 @@ ANLS = [
     ("12%", "12 percent", True, 1.0),
     ("12%", "0.12", False, 0.0),
     ("12%", "13%", False, 0.0),
-    ("12%", "12", False, 0.0),
+    ("12%", "12", True, 2 / 3),  # as official
+    ("12", "12%", True, 1.0),
     ("March 5, 1990", "march 5, 1990", True, 1.0),
     ("March 5, 1990", "March 5 1990", True, 12 / 13),
     ("March 5, 1990", "March 6, 1990", False, 0.0),
