@@ -12,15 +12,13 @@ from typing import NamedTuple
 from envs.grade import Grade, Grader, Mode
 from envs.graders.numbers import SCALE_NAMES, Quantity, parse_quantity, plain_number
 from envs.graders.registry import GradingError, register_grader
-from envs.graders.text import extract, fold
+from envs.graders.text import extract, fold, yes_no
 from envs.plugins import PluginConfigError
 from envs.task import Task
 
 MAX_LENGTH = 1000
 """Characters; a longer answer is no short answer, and is wrong without being read."""
 
-_YES_NO = re.compile(r"(yes|no)\b(?=$|\s*[,.;:!-])", re.IGNORECASE)
-_WORD = re.compile(r"[a-z]+")
 _SEPARATOR = re.compile(r"\s*(?:;|\n|,(?![0-9]{3}(?![0-9]))|\band\b)\s*", re.IGNORECASE)
 
 
@@ -131,7 +129,7 @@ def _match(given: _Reading, gold: _Reading | None, question: str, tolerance: flo
     if given.folded == gold.folded:
         return True, "exact text"
     if gold.folded in ("yes", "no"):
-        return _yes_no(given.folded) == gold.folded, "yes or no"
+        return yes_no(given.folded) == gold.folded, "yes or no"
     target = gold.quantity
     # A gold with words in it (`Four Seasons`, `24 Hours`) is a name unless those words are a magnitude or a unit
     # after digits, so spelled numbers count as numbers only when nothing follows them.
@@ -141,15 +139,6 @@ def _match(given: _Reading, gold: _Reading | None, question: str, tolerance: flo
     if number is None:
         return False, "not one number"
     return _close(number, target, question, tolerance)
-
-
-def _yes_no(folded: str) -> str | None:
-    """The yes or no that an answer opens with, unless the rest says the opposite."""
-    match = _YES_NO.match(folded)
-    if match is None:
-        return None
-    opposite = "no" if match[1] == "yes" else "yes"
-    return None if opposite in _WORD.findall(folded, match.end()) else match[1]
 
 
 def _close(number: Quantity, target: Quantity, question: str, tolerance: float) -> tuple[bool, str]:

@@ -19,7 +19,7 @@ class GradingError(VistaError):
 
 
 def register_grader(name: str) -> Callable[[F], F]:
-    """Registers a factory `(mode, **parameters) -> Grader` under a dataset's name.
+    """Registers a factory `(mode, **parameters) -> Grader` under a metric's name; `by_dataset` says who uses it.
 
     The grader should be picklable (a frozen dataclass with `__call__`), since it travels to Ray actors.
     """
@@ -35,7 +35,7 @@ def get_grader(name: str, mode: Mode = "robust", **parameters: Any) -> Grader:
     """Makes the grader `name`.
 
     Args:
-        name: a registered dataset name.
+        name: a registered name.
         mode: `strict` (the official metric, verdict for verdict) or `robust` (the same after extraction).
         parameters: the grader's own, e.g. `tolerance` of ChartQA.
 

@@ -25,7 +25,8 @@ _TYPOGRAPHY = str.maketrans(
 )
 """One-to-one only: NFKC would turn 5² into 52 and 1½ into 11/2."""
 
-_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _WRAPPER = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|left|right)\b\s*")
 _FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _SPACING = re.compile(r"\\[,;:! ]|\\q?quad\b|~")
@@ -36,15 +37,41 @@ _PREFIX = re.compile(
     r"|(?:so|thus|therefore|hence)\s*,\s*|it\s+is\s+|it's\s+",
     re.IGNORECASE,
 )
+_YES_NO = re.compile(r"(yes|no|true|false)\b(?=$|\s*[,.;:!-])", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+")
+_YES = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _TIGHT = re.compile(r"\s*([/:-])\s*")
 _TIGHT_SIGN = re.compile(r"[/:-]")
 _LEADING = " \t\r\n\f\v\"'`*"
 _TRAILING = _LEADING + ".,;:!"
 
 
+def typography(text: str) -> str:
+    """Full-width forms, odd blanks, dashes, quotes and fractions as ASCII writes them; other characters stay."""
+    return text if text.isascii() else text.translate(_TYPOGRAPHY)
+
+
+def boxed(text: str) -> set[str]:
+    """What is inside `\\boxed{...}`, without repetitions; a box that is not closed is none."""
+    found: set[str] = set()
+    opening = _BOX.search(text)
+    while opening is not None:
+        depth, end = 1, 0
+        for brace in _BRACE.finditer(text, opening.end()):
+            depth += (brace[0] == "{") - (brace[0] == "}")
+            if depth == 0:
+                end = brace.start()
+                break
+        if not end:
+            break
+        found.add(text[opening.end() : end].strip())
+        opening = _BOX.search(text, end)
+    return found
+
+
 def latex_to_text(text: str) -> str | None:
     """Plain text of a LaTeX answer; None when it boxes two different answers."""
-    boxes = {match.strip() for match in _BOXED.findall(text)}
+    boxes = boxed(text)
     if len(boxes) > 1:
         return None
     if boxes:
@@ -64,8 +91,7 @@ def extract(text: str) -> str | None:
 
     Case is kept (5 M is not 5 m). None when several different answers are boxed.
     """
-    if not text.isascii():
-        text = text.translate(_TYPOGRAPHY)
+    text = typography(text)
     if "\\" in text or "{" in text:
         plain = latex_to_text(text)
         if plain is None:
@@ -74,8 +100,13 @@ def extract(text: str) -> str | None:
     text = text.lstrip(_LEADING).rstrip(_TRAILING)
     if len(text) > 2 and text[0] == "$" == text[-1]:
         text = text[1:-1]
+    return without_prefix(text)
+
+
+def without_prefix(text: str) -> str:
+    """The text without `The answer is` and the like before it."""
     if text[:1].isalpha() and (match := _PREFIX.match(text)):
-        text = text[match.end() :].lstrip(_LEADING)
+        return text[match.end() :].lstrip(_LEADING)
     return text
 
 
@@ -86,3 +117,12 @@ def fold(text: str) -> str:
         words = words[1:]
     text = " ".join(words)
     return _TIGHT.sub(r"\1", text) if _TIGHT_SIGN.search(text) else text
+
+
+def yes_no(folded: str) -> str | None:
+    """The `yes` or `no` (or `true`, `false`) that a folded answer opens with, unless the rest says the opposite."""
+    match = _YES_NO.match(folded)
+    if match is None:
+        return None
+    said = _YES[match[1]]
+    return None if any(_YES.get(word, said) != said for word in _WORD.findall(folded, match.end())) else said

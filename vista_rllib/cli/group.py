@@ -83,6 +83,8 @@ class LazyGroup(ErrorGroup):
         if cmd_name not in self.modules:
             return None
         module, help_text = self.modules[cmd_name]
-        command = typer.main.get_group(importlib.import_module(module).app)
+        sub = importlib.import_module(module).app
+        # A module whose app has no callback is one command, not a group of them.
+        command = typer.main.get_group(sub) if sub.registered_callback else typer.main.get_command(sub)
         command.name, command.help, command.short_help = cmd_name, command.help or help_text, help_text
         return command

@@ -1,4 +1,4 @@
-"""`vista`: datasets, tools and trajectory logs."""
+"""`vista`: datasets, tools, grading and trajectory logs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class VistaGroup(LazyGroup):
 
     modules = {
         "data": ("vista_rllib.cli.data", "Convert, check and look at datasets."),
+        "grade": ("vista_rllib.cli.grade", "Score a file of predictions, any model's."),
         "tools": ("vista_rllib.cli.tools", "List the tools, call one, show their prompt, serve them."),
         "trajectories": ("vista_rllib.cli.trajectories", "Show, summarise and regrade trajectory logs."),
     }
@@ -22,7 +23,7 @@ app = typer.Typer(cls=VistaGroup, no_args_is_help=True, add_completion=False, pr
 
 @app.callback()
 def vista() -> None:
-    """Datasets, tools and trajectory logs of vista-rllib."""
+    """Datasets, tools, grading and trajectory logs of vista-rllib."""
 
 
 def main() -> None:
