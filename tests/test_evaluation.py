@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from rollouts import TINY_VLM, TypistModule, config_of, picture_task
 
+from envs.graders.by_dataset import grader_for
 from envs.task import Task
 from envs.visual_reasoning import VisualReasoningEnv
 from tools.errors import VistaError
@@ -166,3 +168,10 @@ def test_an_algorithm_is_evaluated_with_its_current_weights(ray_session: None) -
 def test_a_policy_by_name_needs_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policies.vlm.VLMModule.setup", lambda self: pytest.fail("the VLM was loaded"))
     assert report_of(limit=1).num_tasks == 1
+
+
+def test_data_of_another_dataset_is_graded_as_its_authors_grade(shared_data: Path) -> None:
+    report = report_of(data=str(shared_data / "tabmwp"), tools=(), limit=4)
+    assert {record.task.dataset for record in report.episodes} == {"tabmwp"}
+    for record in report.episodes:
+        assert record.grade == grader_for("tabmwp")(record.steps[-1].answer or "", record.task)

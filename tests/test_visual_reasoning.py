@@ -14,13 +14,14 @@ from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
 from envs.env_config import EnvConfig, EnvConfigError
-from envs.graders import register_grader
+from envs.graders import get_grader, register_grader
 from envs.message import Message, Turn
-from envs.registration import ENVS, register_envs
+from envs.registration import ENVS, default_config, register_envs
 from envs.registration import make_env as make_registered
 from envs.rewards import register_reward
 from envs.visual_reasoning import EnvUsageError, VisualReasoningEnv
 from tools.errors import ErrorCode, Fault, ModelError, VistaError
+from tools.registry import select_tools
 from tools.tool import ToolCall, ToolResult
 
 BROKEN = ToolResult(error=Fault("TimeoutError", "tool:zoom", "no answer in 30 s"))
@@ -401,6 +402,18 @@ def test_config_is_frozen_and_takes_an_env_context():
     assert EnvConfig.of(config) is config and EnvConfig.of({"tools": "none"}).tools == ()
     with pytest.raises(Exception, match="frozen"):
         config.max_turns = 5
+
+
+def test_every_dataset_has_an_env_with_its_grader_and_tools():
+    assert len(ENVS) == 22
+    for name in set(ENVS) - {"vista/VisualReasoning-v0", "vista/ChartQA-v0"}:
+        with pytest.raises(EnvConfigError, match=f"{name}.*vista data convert"):
+            default_config(name)
+        config = default_config(name, {"dataset": "somewhere"})
+        assert config.tools and get_grader(config.grader, config.grade_mode, **config.grader_config)
+        select_tools(config.tools)
+    assert default_config("vista/DocVQA-v0", {"dataset": "x"}).grader == "anls"
+    assert default_config("vista/ChartQA-v0").dataset == "embedded"
 
 
 def test_registration_is_idempotent_and_makes_envs():

@@ -17,8 +17,9 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 
+from envs.datasets.store import open_task_set
 from envs.episode_record import EpisodeRecord
-from envs.registration import default_config
+from envs.registration import default_config, grading_of
 from policies.scripted import ScriptedModule
 from tools.errors import VistaError
 from vista_rllib.connectors import JOB, RECORD, TRANSCRIPTS
@@ -82,7 +83,7 @@ def evaluate(
     tools: Sequence[str] | None = None,
     max_attempts: int = 1,
     feedback: str = "verdict",
-    tolerance: float = 0.05,
+    tolerance: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> EvaluationReport:
     """Runs one greedy episode per task.
@@ -97,7 +98,7 @@ def evaluate(
         tools: tools on offer in place of the env's.
         max_attempts: answers per task, with feedback in between.
         feedback: its level.
-        tolerance: relative error at which a number is right.
+        tolerance: relative error at which a number is right; None for the grader's own.
         progress: called with (episodes done, episodes in all).
 
     Raises:
@@ -110,10 +111,13 @@ def evaluate(
         "split": split if data is not None or split is not None else HELD_OUT,
         "max_attempts": max_attempts,
         "feedback": feedback,
-        "grader_config": {**env.grader_config, "tolerance": tolerance},
     }
+    if tolerance is not None:
+        changes["grader_config"] = {**changes.get("grader_config", env.grader_config), "tolerance": tolerance}
     if data is not None:
         changes |= {"dataset": str(data), "tasks": None}
+        if "grader" not in config.env_config:
+            changes |= grading_of(_dataset_of(str(data), changes["split"]))
     if tools is not None:
         changes["tools"] = tuple(tools)
     evaluation = config.copy(copy_frozen=False)
@@ -136,6 +140,11 @@ def evaluate(
             if progress is not None:
                 progress(len(episodes), len(jobs))
     return _report(episodes, time.perf_counter() - started)
+
+
+def _dataset_of(data: str, split: str | None) -> str:
+    """The dataset that a task set's tasks come from."""
+    return next((task.dataset for task in open_task_set(data, split)), "")
 
 
 def _named(policy: str) -> RLModuleSpec:

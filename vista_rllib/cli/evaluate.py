@@ -38,7 +38,7 @@ def evaluate_command(
         typer.Option(
             "--numerical-tolerance",
             min=0.0,
-            help="Relative error at which a number is right (default: 0.05).",
+            help="Relative error at which a number is right (default: the grader's).",
             rich_help_panel=TASKS,
         ),
     ] = None,

@@ -22,7 +22,7 @@ class EvaluationPlan:
         tools: names of the tools on offer; None for the env's own.
         max_attempts: answers per task.
         feedback: feedback level between attempts.
-        tolerance: relative error at which a numerical answer counts as right.
+        tolerance: relative error at which a numerical answer counts as right; None for the grader's own.
         baseline: a named policy evaluated once for comparison; None for none.
     """
 
@@ -32,7 +32,7 @@ class EvaluationPlan:
     tools: tuple[str, ...] | None = None
     max_attempts: int = 1
     feedback: str = "verdict"
-    tolerance: float = 0.05
+    tolerance: float | None = None
     baseline: str | None = "scripted"
 
     @classmethod
