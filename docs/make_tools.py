@@ -162,6 +162,21 @@ def section(tool: type[Tool], labels: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
+DECLARATIONS = (
+    "| `name`, `description`, `arguments` | what the policy reads: the call's name, a sentence, a pydantic model |",
+    "| `run(calls)` | a batch of calls into as many results; `ToolInputError` is the policy's error |",
+    "| `aliases` | other names that mean it |",
+    "| `deterministic`, `version` | whether results may be cached, and when cached ones are stale |",
+    "| `cost` | price of a call, for rewards that count it |",
+    "| `shared` | expensive to load: one instance per machine, in a Ray actor |",
+    "| `settings_type` | a pydantic model of what its user can set (`tool_options`, `--set`) |",
+    "| `unavailable(settings)` | why it cannot run here, and the command that helps |",
+    "| `remote` | a tool service may run it |",
+    "| `end_episode`, `close` | where it keeps something for an episode, or beyond memory |",
+)
+"""Rows on the class attributes of `tools.tool.Tool`."""
+
+
 def page(sections: Sequence[str]) -> str:
     """The whole page."""
     tools = list(registered_tools().values())
@@ -178,6 +193,16 @@ def page(sections: Sequence[str]) -> str:
             "one that can run is taken, unless `tool_options` names another. `vista tools list` says what runs here.",
             "",
             "This page was written by `python docs/make_tools.py`, which ran every call below.",
+            "",
+            "## A tool of your own",
+            "",
+            "is one class with `@register_tool` in a file of yours (`tuned_examples/custom_tool.py`). It may declare:",
+            "",
+            "| | |",
+            "|---|---|",
+            *DECLARATIONS,
+            "",
+            "## All tools",
             "",
             "| family | tool | backends |",
             "|---|---|---|",

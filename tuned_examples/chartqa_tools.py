@@ -1,4 +1,4 @@
-"""GRPO on charts with many tools at once: which of them help, the policy finds out.
+"""GRPO on charts with eight tools at once: which of them help, the policy finds out.
 
     rllib train file tuned_examples/chartqa_tools.py
     vista trajectories stats results/latest
@@ -20,6 +20,7 @@ config = (
                 "chart_extract_data",
                 "chart_compare",
                 "chart_describe",
+                "chart_trend",
                 "ocr",
                 "zoom",
                 "calculator",
