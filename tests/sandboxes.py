@@ -14,6 +14,11 @@ from tools.python import Python
 from tools.sandbox.settings import SandboxSettings
 from tools.tool import ToolCall, ToolResult
 
+NOTHING = "[no output; print() what you want to see]"
+"""What a call without output says."""
+SECRET = "correct-horse-battery-staple"
+"""In this process's environment while the fixture `tool` is in use."""
+
 
 def need_sandbox() -> None:
     """Skips the test where no sandbox can run; fails it in CI, where one must."""
@@ -54,3 +59,24 @@ def refused(result: ToolResult) -> str:
     assert isinstance(result.error, ModelError), result
     assert result.error.code is ErrorCode.ARGUMENT_CONTENT
     return result.error.message
+
+
+@pytest.fixture(scope="module")
+def tool() -> Iterator[Python]:
+    need_sandbox()
+    os.environ["VISTA_SECRET"] = SECRET
+    with sandbox(warm=1) as python:
+        yield python
+    del os.environ["VISTA_SECRET"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tool: Python) -> Iterator[None]:
+    yield
+    processes = "import os; print(sorted(int(p) == os.getpid() or int(p) for p in os.listdir('/proc') if p.isdigit()))"
+    assert printed(tool, processes) == "[1, True]"
+    printed(
+        tool,
+        "import os, shutil\nfor entry in os.scandir('.'):\n    shutil.rmtree(entry.path) if entry.is_dir("
+        "follow_symlinks=False) else os.unlink(entry.path)\nos.mkdir('.tmp')",
+    )

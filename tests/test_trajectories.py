@@ -332,6 +332,14 @@ def test_stats_by_tool(tmp_path: Path) -> None:
     assert ["ocr", "1", "0", "1.000", "1.000", "1.000", "", "ToolTimeout 1"] in rows
 
 
+def test_regrade_knows_the_choices_of_a_question(tmp_path: Path) -> None:
+    task = Task("q", "ai2d", "Which?", "a leaf", (CHART,), choices=("a root", "a leaf"), metadata={"answer_index": 1})
+    step = Step(Turn("", 2), answer="(B)", grade=ROBUST("(B)", task))
+    record = EpisodeRecord(task, Message("user", "Which?", (CHART,)), [step], end="answered")
+    write(tmp_path, [Trajectory.from_record(record, episode_id="e")])
+    assert regrade(tmp_path, "multiple_choice").confusion == {(False, True): 1}
+
+
 def test_regrade_by_the_official_metric(log: Path) -> None:
     result = regrade(log, "chartqa", "strict")
     assert result.confusion == {(True, True): 1, (True, False): 1, (False, False): 1}

@@ -34,7 +34,7 @@ REGRADE_SCHEMA = pa.schema(
 )
 """One row per graded episode; `old` is the log's verdict, `new` this grader's."""
 
-_COLUMNS = ["episode_id", "task_id", "dataset", "question", "gold", "metadata", "turns", "grade", "faults"]
+_COLUMNS = ["episode_id", "task_id", "dataset", "question", "gold", "choices", "metadata", "turns", "grade", "faults"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,15 @@ def regrade(path: str | Path, grader: str, mode: Mode = "robust", **parameters: 
         else:
             gold = tuple(row["gold"])
             metadata = json.loads(row["metadata"])
-            task = Task(row["task_id"], row["dataset"], row["question"], gold[0], answers=gold, metadata=metadata)
+            task = Task(
+                row["task_id"],
+                row["dataset"],
+                row["question"],
+                gold[0],
+                answers=gold,
+                choices=tuple(row["choices"]),
+                metadata=metadata,
+            )
             grade = judge(answer, task)
             rows.append(
                 {

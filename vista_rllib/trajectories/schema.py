@@ -49,6 +49,7 @@ SCHEMA = pa.schema(
         ("task_type", pa.string()),
         ("question", pa.string()),
         ("gold", pa.list_(pa.string())),
+        ("choices", pa.list_(pa.string())),
         ("metadata", pa.string()),  # JSON, as in the task
         ("group_id", pa.string()),
         ("iteration", pa.int32()),
@@ -164,6 +165,7 @@ class Trajectory:
             "task_type": task.task_type,
             "question": _utf8(task.question),
             "gold": [_utf8(answer) for answer in task.answers or (task.answer,)],
+            "choices": [_utf8(choice) for choice in task.choices],
             "metadata": _json(dict(task.metadata)),
             "group_id": str(group_id),
             "iteration": iteration,
