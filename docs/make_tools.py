@@ -167,7 +167,7 @@ DECLARATIONS = (
     "| `run(calls)` | a batch of calls into as many results; `ToolInputError` is the policy's error |",
     "| `aliases` | other names that mean it |",
     "| `deterministic`, `version` | whether results may be cached, and when cached ones are stale |",
-    "| `cost` | price of a call, for rewards that count it |",
+    "| `cost` | price of a call in reward units, for a reward of yours that counts it |",
     "| `shared` | expensive to load: one instance per machine, in a Ray actor |",
     "| `settings_type` | a pydantic model of what its user can set (`tool_options`, `--set`) |",
     "| `unavailable(settings)` | why it cannot run here, and the command that helps |",
