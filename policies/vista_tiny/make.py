@@ -1,6 +1,6 @@
 """Makes vista-tiny from nothing: tokenizer, configuration, wired initial weights, supervised training.
 
-`python -m policies.vista_tiny.make --out DIR` (about half an hour on one core). The same seed makes the same model up
+`python -m policies.vista_tiny.make --out DIR` (about 50 minutes on one core). The same seed makes the same model up
 to the rounding of the machine's matrix library.
 """
 
@@ -52,6 +52,7 @@ class Stage:
 STAGES = (
     Stage("careful", 2000, 1.0, Diet(questions=6, plain=0.6, full_every=5)),
     Stage("delegating", 500, 0.7, Choice(0.75)),
+    Stage("delegating_more", 800, 0.7, Choice(0.85)),
     Stage("mixed", 120, 0.3, Choice(0.42)),
 )
 ALL_STAGES = ",".join(stage.name for stage in STAGES)
