@@ -48,7 +48,7 @@ class Heavy(Absent):
 
 @register_backend
 class ChartMoE(Absent):
-    backend = "chart_moe"
+    backend = "chartmoe"
 
 
 @register_tool
@@ -120,11 +120,11 @@ def test_a_wrong_file_names_the_file_and_the_field(tmp_path: Path, text: str, me
         ([{"tool": ConfigTool.name, "backend": "absent"}], ToolUnavailableError, "hf download"),
         ([{"tool": ConfigTool.name, "settings": {"x": 1}}], ServiceConfigError, "name the backend"),
         (
-            [{"tool": ConfigTool.name, "backend": "chart_moe", "replicas": 0}],
+            [{"tool": ConfigTool.name, "backend": "chartmoe", "replicas": 0}],
             ServiceConfigError,
             "libraries of its own",
         ),
-        ([{"tool": ConfigTool.name, "backend": "chart_moe", "settings": {"x": 1}}], ServiceConfigError, "chart_moe"),
+        ([{"tool": ConfigTool.name, "backend": "chartmoe", "settings": {"x": 1}}], ServiceConfigError, "chartmoe"),
     ],
 )
 def test_what_cannot_be_served_is_said_at_once(
@@ -140,7 +140,7 @@ def test_a_module_that_is_not_there() -> None:
 
 
 def test_a_backend_is_chosen_and_placed() -> None:
-    first, old = resolve(plans({"tool": ConfigTool.name}, {"tool": ConfigTool.name, "backend": "chart_moe"}))
+    first, old = resolve(plans({"tool": ConfigTool.name}, {"tool": ConfigTool.name, "backend": "chartmoe"}))
     assert (first.key[1], first.deployed, first.runtime_env) == ("heavy", True, None)
     assert old.deployed and old.runtime_env == environment_of(ChartMoE)
     assert any(text.startswith("transformers==4.") for text in (old.runtime_env or {})["pip"])
